@@ -1,0 +1,3 @@
+//! T0: what every other tier stands on. Nothing here knows of tasks, schedulers or drivers.
+
+pub(crate) mod prim;

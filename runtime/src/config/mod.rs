@@ -1,0 +1,201 @@
+//! What a runtime is made from, as plain data.
+//!
+//! [`RuntimeConfig`] is declared here once. [`Builder`](crate::runtime::Builder) writes into it, the engine reads
+//! it, and with the feature `serde` a profile's `[runtime]` table deserialises into it: adding a knob is adding
+//! a field here, a setter there, and the code that obeys it.
+//!
+//! Next file to read: `builder.rs`.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "serde")]
+mod human;
+
+use std::fmt;
+use std::time::Duration;
+
+/// Which scheduler runs the tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Flavor {
+    /// Worker threads that steal from each other.
+    #[default]
+    MultiThread,
+    /// Everything on the thread that calls `block_on`.
+    CurrentThread,
+    /// As `CurrentThread`, for futures that are not `Send`; tied to one thread by its type.
+    Local,
+}
+
+impl Flavor {
+    /// The name that a profile uses: `multi_thread`, `current_thread` or `local`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MultiThread => "multi_thread",
+            Self::CurrentThread => "current_thread",
+            Self::Local => "local",
+        }
+    }
+}
+
+impl fmt::Display for Flavor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Every knob of a runtime.
+///
+/// ```
+/// use runtime::config::RuntimeConfig;
+///
+/// let config = RuntimeConfig { worker_threads: Some(2), ..RuntimeConfig::default() };
+/// assert!(config.validate().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct RuntimeConfig {
+    /// Which scheduler runs the tasks.
+    pub flavor: Flavor,
+    /// How many worker threads a `multi_thread` runtime has. `None`: one a core that this process may use.
+    pub worker_threads: Option<usize>,
+    /// A worker looks at the global queue first once in so many polls. `None`: 61 polls.
+    pub global_queue_interval: Option<u32>,
+    /// A busy worker looks for I/O and timer events once in so many polls.
+    pub event_interval: u32,
+    /// Whether the task that a poll woke last runs next on the same worker, ahead of its queue.
+    pub lifo_slot: bool,
+    /// How many threads `spawn_blocking` may have at once.
+    pub max_blocking_threads: usize,
+    /// How long an idle blocking thread waits for work before it ends.
+    #[cfg_attr(feature = "serde", serde(with = "human::duration"))]
+    pub thread_keep_alive: Duration,
+    /// Stack size of the threads that the runtime starts, in bytes. `None`: the standard library's default.
+    #[cfg_attr(feature = "serde", serde(with = "human::optional_size"))]
+    pub thread_stack_size: Option<usize>,
+    /// The name of the threads that the runtime starts.
+    pub thread_name: String,
+    /// What the threads of the runtime wait on besides tasks.
+    pub drivers: DriverConfig,
+}
+
+/// The event sources of a runtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+pub struct DriverConfig {
+    /// Sockets and other descriptors, through the operating system's readiness queue.
+    pub io: bool,
+    /// Sleeps, intervals and timeouts.
+    pub time: bool,
+    /// How many readiness events one look at the operating system takes at most.
+    pub max_io_events_per_tick: usize,
+}
+
+/// How many polls lie between two looks at the global queue when the profile does not say.
+pub const DEFAULT_GLOBAL_QUEUE_INTERVAL: u32 = 61;
+
+impl Default for RuntimeConfig {
+    /// Tokio's defaults, with both drivers on.
+    fn default() -> Self {
+        Self {
+            flavor: Flavor::MultiThread,
+            worker_threads: None,
+            global_queue_interval: None,
+            event_interval: 61,
+            lifo_slot: true,
+            max_blocking_threads: 512,
+            thread_keep_alive: Duration::from_secs(10),
+            thread_stack_size: None,
+            thread_name: "runtime-worker".to_owned(),
+            drivers: DriverConfig::default(),
+        }
+    }
+}
+
+impl Default for DriverConfig {
+    fn default() -> Self {
+        Self { io: true, time: true, max_io_events_per_tick: 1024 }
+    }
+}
+
+/// A value that no runtime can be made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    key: &'static str,
+    problem: String,
+}
+
+impl ConfigError {
+    fn new(key: &'static str, problem: impl Into<String>) -> Self {
+        Self { key, problem: problem.into() }
+    }
+
+    /// The path of the field, dots between its parts: `drivers.max_io_events_per_tick`.
+    pub fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// What is wrong with it, and what would be right.
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The most worker threads a runtime can have: the idle accounting packs counts into 16 bits.
+pub const MAX_WORKER_THREADS: usize = 0x7fff;
+
+impl RuntimeConfig {
+    /// Checks each field's range, and the fields against each other.
+    ///
+    /// # Errors
+    ///
+    /// Names the first field that cannot be obeyed.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let positive = |key, value: usize| match value {
+            0 => Err(ConfigError::new(key, "must be at least 1")),
+            _ => Ok(()),
+        };
+        if let Some(workers) = self.worker_threads {
+            positive("worker_threads", workers)?;
+            if workers > MAX_WORKER_THREADS {
+                return Err(ConfigError::new("worker_threads", format!("must be at most {MAX_WORKER_THREADS}")));
+            }
+            if self.flavor != Flavor::MultiThread {
+                return Err(ConfigError::new(
+                    "worker_threads",
+                    format!("a {} runtime has no worker threads; remove the line, or use multi_thread", self.flavor),
+                ));
+            }
+        }
+        if let Some(interval) = self.global_queue_interval {
+            positive("global_queue_interval", interval as usize)?;
+        }
+        positive("event_interval", self.event_interval as usize)?;
+        positive("max_blocking_threads", self.max_blocking_threads)?;
+        if let Some(size) = self.thread_stack_size {
+            positive("thread_stack_size", size)?;
+        }
+        if self.thread_name.contains('\0') {
+            return Err(ConfigError::new("thread_name", "must not hold a NUL character"));
+        }
+        positive("drivers.max_io_events_per_tick", self.drivers.max_io_events_per_tick)
+    }
+
+    /// The number of worker threads that this configuration leads to on this machine.
+    pub fn resolved_workers(&self) -> usize {
+        match self.flavor {
+            Flavor::MultiThread => self
+                .worker_threads
+                .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+            Flavor::CurrentThread | Flavor::Local => 1,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! T1: what runs things.

@@ -1,0 +1,5 @@
+#![doc = "An asynchronous runtime with Tokio's API and its own engine."]
+
+mod base;
+pub mod config;
+mod engine;

@@ -1,0 +1,56 @@
+//! What a measured run left behind: the border between measuring (`session`) and telling (`report`).
+#![forbid(unsafe_code)]
+
+use std::time::SystemTime;
+
+use workloads::wire::{Done, Hello, Interval, Plan};
+
+/// One workload's run, as far as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct RunRecord {
+    /// The workload's name in the profile; unique there.
+    pub(crate) name: String,
+    /// What was asked.
+    pub(crate) plan: Plan,
+    /// Wall clock at the start of the child.
+    pub(crate) started: SystemTime,
+    /// Who measured. `None`: the child never said.
+    pub(crate) hello: Option<Hello>,
+    /// The measured slices in order, without those of the warm-up.
+    pub(crate) intervals: Vec<Interval>,
+    /// The child's account. `None`: it did not live to give one.
+    pub(crate) done: Option<Done>,
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+    /// What the child warned of.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// As planned.
+    Complete,
+    /// The user stopped it; what was measured until then is there.
+    Interrupted,
+    /// It broke; what was measured until then is there.
+    Failed {
+        /// What happened.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+        /// Whether the profile or its surroundings are to blame.
+        is_input: bool,
+    },
+}
+
+/// The profile that the runs came from.
+#[derive(Clone, Debug)]
+pub(crate) struct ProfileInfo {
+    /// The file's stem, or the `name` that the profile gives itself: the first half of the report folder's name.
+    pub(crate) name: String,
+    /// The path as the user gave it.
+    pub(crate) path: String,
+    /// The profile with every default filled in.
+    pub(crate) effective: serde_json::Value,
+}

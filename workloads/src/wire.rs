@@ -1,0 +1,263 @@
+//! What the parent and the measuring child say to each other.
+//!
+//! The parent writes one [`Plan`] to the child's standard input and keeps that pipe open: its end is the request to
+//! stop, so a parent that dies stops its child too. The child answers with [`Frame`]s on a descriptor of its own.
+//! Each message is a length (four bytes, little endian) and that many bytes of JSON. Frames are sent a few times a
+//! second by one collector thread, never by the code being measured.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+
+use rt::config::RuntimeConfig;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The version of this protocol. Both sides refuse another one.
+pub const PROTOCOL: u32 = 1;
+
+/// The largest message that [`receive`] accepts, in bytes.
+pub const MAX_MESSAGE: usize = 64 << 20;
+
+/// One measured run: a workload on a runtime.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`PROTOCOL`] of the side that wrote it.
+    pub protocol: u32,
+    /// The runtime to build.
+    pub runtime: RuntimeConfig,
+    /// The kind of workload, as `rtbench list` names it.
+    pub workload: String,
+    /// The workload's parameters, checked and with every default filled in.
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// How long the load runs before anything is recorded, in nanoseconds.
+    pub warmup_ns: u64,
+    /// How long is measured, in nanoseconds.
+    pub duration_ns: u64,
+    /// Time between two [`Interval`] frames, in nanoseconds.
+    pub interval_ns: u64,
+    /// Where the workload's random choices start.
+    pub seed: u64,
+}
+
+/// What the child says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "frame", rename_all = "snake_case")]
+pub enum Frame {
+    /// The first frame.
+    Hello(Hello),
+    /// A new phase begins.
+    Phase {
+        /// Which one.
+        phase: Phase,
+    },
+    /// What one slice of the warm-up or of the window recorded.
+    Interval(Interval),
+    /// Something that the user should know; the run goes on.
+    Warning {
+        /// One sentence.
+        text: String,
+    },
+    /// The run cannot go on. The last frame.
+    Failed(Failure),
+    /// The run ended as planned or as asked. The last frame.
+    Done(Done),
+}
+
+/// Who measures, and which histograms it will send.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL`] of the child.
+    pub protocol: u32,
+    /// Process id of the child.
+    pub pid: u32,
+    /// Name of the engine under test: `runtime` or `tokio`.
+    pub engine: String,
+    /// Version of that engine.
+    pub engine_version: String,
+    /// The histograms of this workload; the first is the one that the progress line shows.
+    pub streams: Vec<Stream>,
+}
+
+/// One histogram that a workload fills.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Short name, a tag in the log: `latency`.
+    pub name: String,
+    /// What it measures, a heading for people: "request latency, from the planned send time".
+    pub title: String,
+    /// The unit of the recorded values.
+    pub unit: Unit,
+}
+
+/// The unit of a histogram's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Nanoseconds.
+    Nanoseconds,
+    /// A plain number.
+    Count,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Servers start, connections open.
+    Setup,
+    /// The load runs; what is recorded is shown, not reported.
+    Warmup,
+    /// The load runs and counts.
+    Measure,
+    /// The load has ended; what is in flight comes home.
+    Drain,
+}
+
+/// What was recorded between two instants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// [`Phase::Warmup`] or [`Phase::Measure`].
+    pub phase: Phase,
+    /// Start, in nanoseconds since that phase began.
+    pub start_ns: u64,
+    /// End, in nanoseconds since that phase began.
+    pub end_ns: u64,
+    /// Wall clock at the start, in milliseconds since 1970; a label, not a measure.
+    pub start_unix_ms: u64,
+    /// What was counted in this slice. Well-known names are in [`count`].
+    pub counts: BTreeMap<String, u64>,
+    /// One for each of [`Hello::streams`], in that order: the histogram in HdrHistogram's V2 DEFLATE format, base64.
+    pub histograms: Vec<String>,
+    /// The runtime's counters in this slice.
+    pub runtime: RuntimeCounters,
+}
+
+/// Well-known names in [`Interval::counts`] and [`Done::counts`].
+pub mod count {
+    /// Operations that the load generator meant to start.
+    pub const PLANNED: &str = "planned";
+    /// Operations that it started.
+    pub const STARTED: &str = "started";
+    /// Operations that ended well. The rate is made from these.
+    pub const COMPLETED: &str = "completed";
+    /// Operations that ended in an error.
+    pub const FAILED: &str = "failed";
+    /// Operations that were planned and could not be started, because too many were in flight.
+    pub const DROPPED: &str = "dropped";
+}
+
+/// Increments of the runtime's counters, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuntimeCounters {
+    /// One map for each worker.
+    pub workers: Vec<BTreeMap<String, u64>>,
+    /// What belongs to no worker.
+    pub global: BTreeMap<String, u64>,
+}
+
+/// Why a run could not go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Whether the plan or its surroundings are wrong, and not the run.
+    pub is_input: bool,
+    /// What happened, and where.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// The account of a run that has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// Whether it was asked to stop before its time.
+    pub interrupted: bool,
+    /// Length of the measured window, in nanoseconds.
+    pub measured_ns: u64,
+    /// The sums of the window's [`Interval::counts`].
+    pub counts: BTreeMap<String, u64>,
+    /// What the process used during the window.
+    pub usage: Usage,
+    /// The runtime's counters over the window.
+    pub runtime: RuntimeCounters,
+}
+
+/// What the operating system counted for the child during the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Processor time in user mode, in microseconds.
+    pub user_us: u64,
+    /// Processor time in the kernel, in microseconds.
+    pub system_us: u64,
+    /// Times that a thread gave up the processor by itself.
+    pub voluntary_switches: u64,
+    /// Times that a thread was made to give it up.
+    pub involuntary_switches: u64,
+    /// Most memory resident at any time of the process, in bytes.
+    pub max_rss_bytes: u64,
+}
+
+/// Writes one message.
+///
+/// # Errors
+///
+/// What the writer returns.
+pub fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    let body = serde_json::to_vec(message)?;
+    let length = u32::try_from(body.len()).map_err(|_| io::Error::other("message of 4 GiB or more"))?;
+    let mut packet = Vec::with_capacity(4 + body.len());
+    packet.extend_from_slice(&length.to_le_bytes());
+    packet.extend_from_slice(&body);
+    to.write_all(&packet)?;
+    to.flush()
+}
+
+/// Reads one message. `None` is a clean end between two messages.
+///
+/// # Errors
+///
+/// `InvalidData` for a message that is too long or does not parse, `UnexpectedEof` for one that is cut off, else
+/// what the reader returns.
+pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    let mut filled = 0;
+    while filled < length.len() {
+        match from.read(&mut length[filled..]) {
+            Ok(0) if filled == 0 => return Ok(None),
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MAX_MESSAGE {
+        let text = format!("a message of {length} bytes, more than the {MAX_MESSAGE} allowed");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    let mut body = Vec::new();
+    from.take(length as u64).read_to_end(&mut body)?;
+    if body.len() < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    serde_json::from_slice(&body).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_survives_the_way_and_a_cut_one_is_an_error() {
+        let frame = Frame::Warning { text: "µs".to_owned() };
+        let mut pipe = Vec::new();
+        send(&mut pipe, &frame).unwrap();
+        assert_eq!(receive::<Frame>(&mut pipe.as_slice()).unwrap(), Some(frame));
+        for cut in 1..pipe.len() {
+            let error = receive::<Frame>(&mut &pipe[..cut]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "cut at {cut}");
+        }
+        assert_eq!(receive::<Frame>(&mut [].as_slice()).unwrap(), None);
+        let error = receive::<Frame>(&mut [0xff; 8].as_slice()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+}
