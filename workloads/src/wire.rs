@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
-use runtime::config::RuntimeConfig;
+use rt::config::RuntimeConfig;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of this protocol. Both sides refuse another one.
