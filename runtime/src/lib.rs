@@ -3,3 +3,4 @@
 mod base;
 pub mod config;
 mod engine;
+pub mod task;

@@ -22,7 +22,10 @@ pub(super) mod optional_size {
     use bytesize::ByteSize;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(in super::super) fn serialize<S: Serializer>(value: &Option<usize>, to: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        value: &Option<usize>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         match value {
             // Exact, where the crate's own display would round to one decimal.
             Some(bytes) => to.collect_str(&format_args!("{bytes}B")),
@@ -30,7 +33,9 @@ pub(super) mod optional_size {
         }
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<usize>, D::Error> {
         let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
         let size: ByteSize = text.parse().map_err(|error| {
             D::Error::custom(format!("{error}; expected a size such as \"512KiB\", \"2MiB\" or \"65536B\""))

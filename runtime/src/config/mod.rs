@@ -53,7 +53,11 @@ impl fmt::Display for Flavor {
 /// assert!(config.validate().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct RuntimeConfig {
     /// Which scheduler runs the tasks.
     pub flavor: Flavor,
@@ -81,7 +85,11 @@ pub struct RuntimeConfig {
 
 /// The event sources of a runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct DriverConfig {
     /// Sockets and other descriptors, through the operating system's readiness queue.
     pub io: bool,
@@ -166,12 +174,18 @@ impl RuntimeConfig {
         if let Some(workers) = self.worker_threads {
             positive("worker_threads", workers)?;
             if workers > MAX_WORKER_THREADS {
-                return Err(ConfigError::new("worker_threads", format!("must be at most {MAX_WORKER_THREADS}")));
+                return Err(ConfigError::new(
+                    "worker_threads",
+                    format!("must be at most {MAX_WORKER_THREADS}"),
+                ));
             }
             if self.flavor != Flavor::MultiThread {
                 return Err(ConfigError::new(
                     "worker_threads",
-                    format!("a {} runtime has no worker threads; remove the line, or use multi_thread", self.flavor),
+                    format!(
+                        "a {} runtime has no worker threads; remove the line, or use multi_thread",
+                        self.flavor
+                    ),
                 ));
             }
         }
