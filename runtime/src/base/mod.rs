@@ -1,6 +1,7 @@
 //! T0: what every other tier stands on. Nothing here knows of tasks, schedulers or drivers.
 
 pub(crate) mod atomic_waker;
+pub(crate) mod clock;
 pub(crate) mod coop;
 pub(crate) mod list;
 pub(crate) mod prim;

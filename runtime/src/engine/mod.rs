@@ -1,1 +1,3 @@
 //! T1: what runs things.
+
+pub(crate) mod driver;
