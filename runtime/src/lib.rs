@@ -3,4 +3,5 @@
 mod base;
 pub mod config;
 mod engine;
+pub mod io;
 pub mod task;

@@ -3,6 +3,7 @@
 pub(crate) mod atomic_waker;
 pub(crate) mod clock;
 pub(crate) mod coop;
+pub(crate) mod interest;
 pub(crate) mod list;
 pub(crate) mod prim;
 pub(crate) mod wake_list;

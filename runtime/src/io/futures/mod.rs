@@ -1,0 +1,17 @@
+//! The futures behind the extension methods.
+//!
+//! Each has a name of its own, so that it is `Send` wherever its reader or writer is, in generic code too. None is
+//! `Unpin`: they may come to borrow from themselves one day, and nobody should rely on the contrary.
+//!
+//! Next file to read: `futures/read.rs`.
+#![forbid(unsafe_code)]
+
+mod buf_read;
+mod int;
+mod read;
+mod write;
+
+pub use buf_read::*;
+pub use int::*;
+pub use read::*;
+pub use write::*;

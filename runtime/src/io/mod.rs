@@ -1,0 +1,34 @@
+//! Reading and writing bytes as a task: the traits, their extension methods, and helpers.
+//!
+//! This is the asynchronous counterpart of `std::io`. [`AsyncRead`] and [`AsyncWrite`] are what sockets, pipes and
+//! their like implement; [`AsyncReadExt`] and [`AsyncWriteExt`] have the methods that one calls. The types here
+//! wait through the waker of whoever polls them: they work on any executor.
+//!
+//! Next file to read: `read_buf.rs`.
+
+mod async_buf_read;
+mod async_read;
+mod async_seek;
+mod async_write;
+mod buf_read_ext;
+mod chain;
+mod futures;
+mod read_buf;
+mod read_ext;
+mod take;
+mod write_ext;
+
+pub use self::async_buf_read::AsyncBufRead;
+pub use self::async_read::AsyncRead;
+pub use self::async_seek::{AsyncSeek, AsyncSeekExt};
+pub use self::async_write::AsyncWrite;
+pub use self::buf_read_ext::AsyncBufReadExt;
+pub use self::chain::Chain;
+pub use self::futures::{Lines, Split};
+pub use self::read_buf::ReadBuf;
+pub use self::read_ext::AsyncReadExt;
+pub use self::take::Take;
+pub use self::write_ext::AsyncWriteExt;
+pub use crate::base::interest::{Interest, Ready};
+
+pub use std::io::{Error, ErrorKind, Result, SeekFrom};
