@@ -1,0 +1,239 @@
+//! `report.json`, version 1: the types that are written, apart from those that measure. Next: [`super::decode`].
+//!
+//! `reports/README.md` documents each field for its readers, and a test holds that page to these types. A field that
+//! is not known is `null`, never 0. Adding a field keeps the version; a changed meaning or a removed field raises it.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use workloads::wire::Unit;
+
+use super::machine::Machine;
+
+/// The name of the format.
+pub(super) const SCHEMA: &str = "rtbench-report";
+/// Its version.
+pub(super) const VERSION: u32 = 1;
+
+/// A whole report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Report {
+    pub(super) schema: String,
+    pub(super) version: u32,
+    /// RFC 3339, UTC.
+    pub(super) created: String,
+    pub(super) tool: Tool,
+    pub(super) status: Status,
+    pub(super) profile: Profile,
+    pub(super) machine: Machine,
+    /// What concerns all workloads.
+    pub(super) warnings: Vec<Warning>,
+    pub(super) workloads: Vec<Workload>,
+}
+
+/// The program that measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Tool {
+    pub(super) name: String,
+    pub(super) version: String,
+    /// Whether it was compiled without debug assertions.
+    pub(super) release_build: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Status {
+    Complete,
+    Interrupted,
+    Failed,
+}
+
+impl Status {
+    /// The word for it, as in the file.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Where the runs come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Profile {
+    pub(super) name: String,
+    pub(super) path: String,
+    /// The profile with every default filled in.
+    pub(super) effective: Value,
+}
+
+/// One workload's run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Workload {
+    pub(super) name: String,
+    /// The name in file names and tags.
+    pub(super) slug: String,
+    pub(super) kind: String,
+    pub(super) status: Status,
+    pub(super) failure: Option<Failure>,
+    /// RFC 3339, UTC.
+    pub(super) started: String,
+    pub(super) engine: Option<Engine>,
+    pub(super) plan: Plan,
+    pub(super) measured_ns: Option<u64>,
+    pub(super) rate: Rate,
+    pub(super) counts: BTreeMap<String, u64>,
+    pub(super) usage: Option<Usage>,
+    pub(super) per_operation: Option<PerOperation>,
+    pub(super) streams: Vec<Stream>,
+    pub(super) runtime: Counters,
+    pub(super) series: Vec<Point>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Why a run broke.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Failure {
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+    pub(super) is_input: bool,
+}
+
+/// The runtime under test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Engine {
+    pub(super) name: String,
+    pub(super) version: String,
+}
+
+/// What was asked of the child.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub(super) runtime: Value,
+    pub(super) params: Map<String, Value>,
+    pub(super) warmup_ns: u64,
+    pub(super) duration_ns: u64,
+    pub(super) interval_ns: u64,
+    pub(super) seed: u64,
+}
+
+/// Operations a second over the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Rate {
+    /// The parameter `rate`, where the workload has one.
+    pub(super) asked: Option<f64>,
+    pub(super) started: Option<f64>,
+    pub(super) completed: Option<f64>,
+}
+
+/// What the operating system counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Usage {
+    pub(super) user_us: u64,
+    pub(super) system_us: u64,
+    pub(super) voluntary_switches: u64,
+    pub(super) involuntary_switches: u64,
+    pub(super) max_rss_bytes: u64,
+}
+
+/// [`Usage`] over completed operations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct PerOperation {
+    pub(super) cpu_ns: f64,
+    pub(super) context_switches: f64,
+}
+
+/// One histogram's figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Stream {
+    pub(super) name: String,
+    pub(super) title: String,
+    pub(super) unit: Unit,
+    pub(super) count: u64,
+    pub(super) min: Option<u64>,
+    pub(super) mean: Option<f64>,
+    pub(super) stdev: Option<f64>,
+    pub(super) max: Option<u64>,
+    pub(super) percentiles: Vec<Percentile>,
+}
+
+/// One percentile of a stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Percentile {
+    pub(super) percentile: f64,
+    /// `None` where fewer than 10 samples lie beyond.
+    pub(super) value: Option<u64>,
+    pub(super) samples_beyond: u64,
+    /// Whether fewer than 100 samples lie beyond.
+    pub(super) thin: bool,
+}
+
+/// The runtime's counters over the window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Counters {
+    pub(super) workers: Vec<BTreeMap<String, u64>>,
+    pub(super) global: BTreeMap<String, u64>,
+}
+
+/// One interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Point {
+    pub(super) start_ns: u64,
+    pub(super) end_ns: u64,
+    pub(super) counts: BTreeMap<String, u64>,
+    /// In the order of [`Workload::streams`].
+    pub(super) streams: Vec<PointStream>,
+}
+
+/// One stream in one interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct PointStream {
+    pub(super) count: u64,
+    pub(super) p50: Option<u64>,
+    pub(super) p99: Option<u64>,
+    pub(super) max: Option<u64>,
+}
+
+/// Something that limits what a report can be trusted for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Warning {
+    pub(super) kind: WarningKind,
+    /// What is wrong.
+    pub(super) text: String,
+    /// What to do about it.
+    pub(super) action: Option<String>,
+}
+
+/// The kinds of [`Warning`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WarningKind {
+    /// Compiled without optimisation.
+    UnoptimisedBuild,
+    /// The child died without its account.
+    NoAccount,
+    /// The window ended early.
+    WindowCutShort,
+    /// A stream has no sample.
+    NoSamples,
+    /// Too few samples for the 99th percentile.
+    FewSamples,
+    /// Fewer operations a second than asked.
+    RateNotReached,
+    /// Operations that ended in an error.
+    Errors,
+    /// Planned operations that were never started.
+    Dropped,
+    /// All processors busy.
+    CpuSaturated,
+    /// Others wanted the processors.
+    InvoluntarySwitches,
+    /// Histograms missing or broken.
+    UnreadableSlices,
+    /// The workload's own words.
+    Workload,
+}
