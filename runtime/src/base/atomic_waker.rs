@@ -127,7 +127,8 @@ impl fmt::Debug for AtomicWaker {
 mod tests {
     use super::*;
     use crate::base::prim::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
-    use crate::base::prim::{self, Arc, thread};
+    use crate::base::prim::{self, thread};
+    use std::sync::Arc;
     use std::task::{RawWaker, RawWakerVTable};
 
     /// What a test waker counts, and which of its functions panics.
@@ -182,7 +183,7 @@ mod tests {
     #[test]
     fn loom_a_flag_and_a_registration_do_not_miss_each_other() {
         prim::model(|| {
-            let shared = Arc::new((AtomicWaker::new(), AtomicBool::new(false)));
+            let shared = prim::Arc::new((AtomicWaker::new(), AtomicBool::new(false)));
             let probe = Arc::new(Probe::default());
             let waking = {
                 let shared = shared.clone();
@@ -204,7 +205,7 @@ mod tests {
     #[test]
     fn loom_a_second_registration_replaces_the_first() {
         prim::model(|| {
-            let shared = Arc::new((AtomicWaker::new(), AtomicBool::new(false)));
+            let shared = prim::Arc::new((AtomicWaker::new(), AtomicBool::new(false)));
             let (old, new) = (Arc::new(Probe::default()), Arc::new(Probe::default()));
             shared.0.register(&old.waker());
             let waking = {
@@ -227,7 +228,7 @@ mod tests {
     #[test]
     fn loom_two_that_wake_take_the_waker_once() {
         prim::model(|| {
-            let slot = Arc::new(AtomicWaker::new());
+            let slot = prim::Arc::new(AtomicWaker::new());
             let probe = Arc::new(Probe::default());
             slot.register(&probe.waker());
             let other = {

@@ -1,0 +1,117 @@
+//! Why a task has no output.
+//!
+//! Next file to read: `abort.rs`.
+#![forbid(unsafe_code)]
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::Id;
+use super::join::Payload;
+
+/// A task ended without an output: it panicked, or it was cancelled.
+pub struct JoinError {
+    reason: Reason,
+    id: Id,
+}
+
+enum Reason {
+    Cancelled,
+    Panic(Payload),
+}
+
+impl JoinError {
+    pub(super) fn cancelled(id: Id) -> Self {
+        Self { reason: Reason::Cancelled, id }
+    }
+
+    pub(super) fn panic(id: Id, payload: Box<dyn Any + Send + 'static>) -> Self {
+        Self { reason: Reason::Panic(Payload::new(payload)), id }
+    }
+
+    /// Whether the task was cancelled: by an abort, or because its runtime shut down.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.reason, Reason::Cancelled)
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.reason, Reason::Panic(_))
+    }
+
+    /// What the task panicked with, as [`std::thread::JoinHandle::join`] would return it.
+    ///
+    /// # Panics
+    ///
+    /// When the task did not panic. [`try_into_panic`](Self::try_into_panic) does not.
+    #[track_caller]
+    pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
+        self.try_into_panic().expect("the task did not panic: ask `is_panic` before `into_panic`")
+    }
+
+    /// What the task panicked with.
+    ///
+    /// # Errors
+    ///
+    /// The error itself, when the task did not panic.
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, JoinError> {
+        match self.reason {
+            Reason::Panic(payload) => Ok(payload.into_inner()),
+            Reason::Cancelled => Err(self),
+        }
+    }
+
+    /// The [`Id`] of the task.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.id;
+        match &self.reason {
+            Reason::Cancelled => write!(f, "task {id} was cancelled"),
+            Reason::Panic(payload) => match payload.message() {
+                Some(message) => write!(f, "task {id} panicked with message {message:?}"),
+                None => write!(f, "task {id} panicked"),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.id;
+        match &self.reason {
+            Reason::Cancelled => write!(f, "JoinError::Cancelled({id:?})"),
+            Reason::Panic(payload) => match payload.message() {
+                Some(message) => write!(f, "JoinError::Panic({id:?}, {message:?}, ...)"),
+                None => write!(f, "JoinError::Panic({id:?}, ...)"),
+            },
+        }
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> Self {
+        io::Error::other(match error.reason {
+            Reason::Cancelled => "task was cancelled",
+            Reason::Panic(_) => "task panicked",
+        })
+    }
+}
+
+/// Runs foreign code whose panic has nowhere to go: the panic hook has reported it, and it ends here.
+pub(super) fn swallow(f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        // What was thrown may throw when it is dropped. That one is not given another chance.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(again);
+        }
+    }
+}

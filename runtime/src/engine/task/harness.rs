@@ -1,0 +1,256 @@
+//! What moves a task through its states: its notification is run, its owner shuts it down.
+//!
+//! Next file to read: `waker.rs`.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::task::Context;
+
+use super::cell::{Body, Header, Polled};
+use super::error::swallow;
+use super::state::{Complete, Finish, Release, Shutdown, Start};
+use super::vtable::TaskRef;
+use super::waker::borrowed_waker;
+use super::{Id, Owner, Schedule};
+
+/// A counted reference to a task of the scheduler type `S`: what an owner's list holds.
+pub(crate) struct Task<S: 'static> {
+    task: TaskRef,
+    _scheduler: PhantomData<fn(S)>,
+}
+
+/// The one permission to run a task. It has a reference of its own, and is as large as a pointer.
+///
+/// A task that has been woken has one, until its poll begins. Dropping it unrun strands the task: only an owner that
+/// shuts all its tasks down does that.
+#[must_use = "a task that is dropped instead of run never ends"]
+pub(crate) struct Notified<S: 'static>(Task<S>);
+
+/// Whether the caller of [`schedule`] has a reference besides the notification's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    Yes,
+    No,
+}
+
+/// Hands a notification to the task's scheduler.
+///
+/// # Safety
+/// The task's scheduler is an `S`, and a notification and its reference are the caller's to give. `held` is true.
+pub(super) unsafe fn schedule<S: Schedule>(task: NonNull<Header>, held: Held) {
+    // SAFETY: given by the caller.
+    let notified = unsafe { Notified::<S>::from_raw(task) };
+    if held == Held::No {
+        // As soon as it is queued, another thread may run and free the task, and the scheduler in it.
+        return match S::schedule_here(notified) {
+            Ok(()) => {}
+            Err(notified) => notified.pass_on(S::schedule),
+        };
+    }
+    // SAFETY: the caller has another reference, which keeps the scheduler in the task through the call.
+    let scheduler = &unsafe { task.cast::<Body<S>>().as_ref() }.scheduler;
+    scheduler.schedule(notified);
+}
+
+impl<S: Schedule> Task<S> {
+    /// # Safety
+    /// The task's scheduler is an `S`.
+    pub(super) unsafe fn new(task: TaskRef) -> Self {
+        Self { task, _scheduler: PhantomData }
+    }
+
+    pub(super) fn into_raw(self) -> NonNull<Header> {
+        self.task.into_raw()
+    }
+
+    pub(super) fn as_raw(&self) -> NonNull<Header> {
+        self.task.as_raw()
+    }
+
+    pub(super) fn owner(&self) -> Owner {
+        self.task.header().owner
+    }
+
+    /// The task's number.
+    pub(crate) fn id(&self) -> Id {
+        self.task.id()
+    }
+
+    /// Where the task was spawned.
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.task.location()
+    }
+
+    fn scheduler(&self) -> &S {
+        // SAFETY: the scheduler is an `S`, and a counted reference keeps the task.
+        &unsafe { self.as_raw().cast::<Body<S>>().as_ref() }.scheduler
+    }
+
+    /// Ends the task: its future is dropped here and now, or by the thread that polls it right now, when that
+    /// poll is over. Its join handle reports a cancelled task.
+    pub(crate) fn shutdown(self) {
+        match self.task.state().start_shutdown() {
+            Shutdown::Cancel => self.cancel(),
+            Shutdown::Gone => drop(self.into_raw()),
+            // SAFETY: as it says.
+            Shutdown::Dealloc => unsafe { self.task.dealloc() },
+        }
+    }
+
+    /// Drops the future and completes the task. The caller runs it, and has not polled its future to the end.
+    fn cancel(self) {
+        let cancel = self.task.header().vtable.cancel;
+        // SAFETY: the task is running by the caller's leave, so its future is there and is the caller's.
+        unsafe { cancel(self.as_raw()) };
+        self.complete();
+    }
+
+    /// The future is gone. Ends the run, and gives up its reference and, for the owner's list, that one too.
+    fn complete(self) {
+        let mut released = None;
+        swallow(|| released = self.scheduler().release(&self));
+        let refs = match released {
+            // Two references to one task: given up together below.
+            Some(owners) if owners.as_raw() == self.as_raw() => {
+                drop(owners.into_raw());
+                2
+            }
+            _ => 1,
+        };
+        let task = self.task;
+        let mut output = true;
+        loop {
+            match task.state().complete(refs, output) {
+                Complete::DropOutput => {
+                    let drop_output = task.header().vtable.drop_output;
+                    // SAFETY: running by our leave, without its future, and without a join handle.
+                    unsafe { drop_output(task.as_raw()) };
+                    output = false;
+                }
+                Complete::Done => return drop(task.into_raw()),
+                // SAFETY: as it says.
+                Complete::Dealloc => return unsafe { task.dealloc() },
+                Complete::WakeJoiner => {
+                    // SAFETY: who completes a task that has a join waker takes it.
+                    let waker = unsafe { task.join_slot().take() };
+                    match task.state().take_join_waker() {
+                        Release::Shared => drop(task.into_raw()),
+                        // SAFETY: as it says.
+                        Release::Dealloc => unsafe { task.dealloc() },
+                    }
+                    return swallow(|| waker.wake());
+                }
+            }
+        }
+    }
+}
+
+impl<S: Schedule> Notified<S> {
+    /// # Safety
+    /// A transition gave this notification, to the caller alone; the task's scheduler is an `S`.
+    pub(super) unsafe fn from_raw(task: NonNull<Header>) -> Self {
+        // SAFETY: the notification has a reference of its own.
+        let task = unsafe { TaskRef::from_raw(task) };
+        // SAFETY: the scheduler is an `S`, says the caller.
+        Self(unsafe { Task::new(task) })
+    }
+
+    /// The task's number.
+    pub(crate) fn id(&self) -> Id {
+        self.0.id()
+    }
+
+    /// Where the task was spawned.
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.0.location()
+    }
+
+    /// The task's scheduler.
+    pub(crate) fn scheduler(&self) -> &S {
+        self.0.scheduler()
+    }
+
+    /// Polls the task once, and queues it through [`Schedule::yield_now`] if it woke itself.
+    ///
+    /// A run loop that queues it by itself is quicker with [`Notified::poll`].
+    pub(crate) fn run(self) {
+        if let Some(again) = self.poll() {
+            again.pass_on(S::yield_now);
+        }
+    }
+
+    /// Polls the task once. It comes back if it was woken meanwhile, and is then to be queued behind the others.
+    #[must_use = "a task that is dropped instead of run never ends"]
+    #[inline]
+    pub(crate) fn poll(self) -> Option<Self> {
+        let task = self.0;
+        match task.task.state().start_poll() {
+            Start::Poll => {}
+            Start::Cancel => {
+                task.cancel();
+                return None;
+            }
+            Start::Gone => {
+                drop(task.into_raw());
+                return None;
+            }
+            Start::Dealloc => {
+                // SAFETY: as it says.
+                unsafe { task.task.dealloc() };
+                return None;
+            }
+        }
+        let polled = {
+            let waker = borrowed_waker(&task.task);
+            let poll = task.task.header().vtable.poll;
+            // SAFETY: running by our leave; the future is there until a poll says otherwise.
+            unsafe { poll(task.as_raw(), &mut Context::from_waker(&waker)) }
+        };
+        match polled {
+            Polled::Pending => return task.finish_poll(),
+            Polled::Ready => {}
+            Polled::Panicked => swallow(|| task.scheduler().on_panic(task.id())),
+        }
+        task.complete();
+        None
+    }
+
+    /// Ends the task instead of running it, see [`Task::shutdown`].
+    pub(crate) fn shutdown(self) {
+        self.0.shutdown();
+    }
+
+    /// Calls a function of the scheduler with the notification, and keeps the task, and so the scheduler, through it.
+    fn pass_on(self, to: impl FnOnce(&S, Self)) {
+        let keep = Task { task: self.0.task.clone(), _scheduler: PhantomData };
+        to(keep.scheduler(), self);
+    }
+}
+
+impl<S: Schedule> Task<S> {
+    #[inline]
+    fn finish_poll(self) -> Option<Notified<S>> {
+        match self.task.state().finish_poll() {
+            Finish::Idle => drop(self.into_raw()),
+            Finish::Again => return Some(Notified(self)),
+            Finish::Cancel => self.cancel(),
+            // SAFETY: as it says.
+            Finish::Dealloc => unsafe { self.task.dealloc() },
+        }
+        None
+    }
+}
+
+impl<S> fmt::Debug for Task<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.task.fmt(f)
+    }
+}
+
+impl<S> fmt::Debug for Notified<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Notified").field(&self.0).finish()
+    }
+}

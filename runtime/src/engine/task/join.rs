@@ -1,0 +1,191 @@
+//! The permission to wait for a task, and to have its output.
+//!
+//! Next file to read: `error.rs`.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use super::error::swallow;
+use super::state::{Join, Leave};
+use super::vtable::TaskRef;
+use super::{AbortHandle, Id, JoinError};
+use crate::base::coop;
+
+/// The permission to wait for a task and to have its output.
+///
+/// A task runs whether or not somebody waits for it. Dropping the handle *detaches* the task: it goes on, and its
+/// output is dropped.
+///
+/// Awaiting the handle gives `Ok` with the task's output, or a [`JoinError`] if the task panicked or was cancelled.
+/// When that is so, or [`is_finished`](Self::is_finished) says so, the task's future has been dropped.
+///
+/// # Cancel safety
+///
+/// Awaiting `&mut handle` is cancel safe: when another branch of a `select!` completes first, the output is not lost
+/// and the handle can be awaited again.
+///
+/// # Panics
+///
+/// When it is polled again after it has given the output.
+pub struct JoinHandle<T> {
+    /// Given up by `leave` and not by the field's own drop.
+    task: ManuallyDrop<TaskRef>,
+    _output: PhantomData<*const T>,
+}
+
+// SAFETY: what a handle gives access to is the output.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: a shared handle gives access to nothing of type `T`.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> Unpin for JoinHandle<T> {}
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// # Safety
+    /// The task's output is a `T`, and this is its only join handle.
+    pub(super) unsafe fn new(task: TaskRef) -> Self {
+        Self { task: ManuallyDrop::new(task), _output: PhantomData }
+    }
+
+    /// Asks the task to end at its next `.await`; it is dropped on a thread of its runtime, not here.
+    ///
+    /// Awaiting the handle then gives a [cancelled](JoinError::is_cancelled) error in most cases, but the output when
+    /// the task was already complete, or completes with the poll that is running now. A job of `spawn_blocking`
+    /// that has started goes on.
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
+    /// Whether the task has ended, its future dropped. Can be `false` for some time after [`abort`](Self::abort).
+    pub fn is_finished(&self) -> bool {
+        self.task.state().load().is_complete()
+    }
+
+    /// A handle that can cancel the task and cannot await it.
+    #[must_use = "an abort handle does nothing unless `abort` is called on it"]
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle::new(TaskRef::clone(&self.task))
+    }
+
+    /// The [`Id`] of the task.
+    pub fn id(&self) -> Id {
+        self.task.id()
+    }
+
+    /// Whether the output is there. If not, `waker` will be woken when it is.
+    fn wait(&self, waker: &Waker) -> Join {
+        let now = self.task.state().load();
+        if now.is_complete() {
+            return Join::Complete;
+        }
+        if !now.has_join_waker() {
+            return self.offer(waker.clone());
+        }
+        // SAFETY: it was full when the state was read, and only this handle writes to the slot.
+        if unsafe { self.task.join_slot().compare(waker) } {
+            return Join::Waiting;
+        }
+        // Cloned and dropped while the slot is in order, as both may panic.
+        let new = waker.clone();
+        match self.task.state().recall_join_waker() {
+            Join::Complete => Join::Complete,
+            Join::Waiting => {
+                // SAFETY: full, and ours again.
+                let old = unsafe { self.task.join_slot().take() };
+                let join = self.offer(new);
+                drop(old);
+                join
+            }
+        }
+    }
+
+    /// Puts a waker into the slot, which is empty and ours.
+    fn offer(&self, waker: Waker) -> Join {
+        // SAFETY: so says the state word, as it shows no join waker.
+        unsafe { self.task.join_slot().put(waker) };
+        let join = self.task.state().offer_join_waker();
+        if join == Join::Complete {
+            // SAFETY: the offer came too late to be seen: the slot is still ours, with what we put there.
+            drop(unsafe { self.task.join_slot().take() });
+        }
+        join
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let unit = ready!(coop::poll_proceed(cx));
+        match self.wait(cx.waker()) {
+            Join::Waiting => Poll::Pending,
+            Join::Complete => {
+                unit.made_progress();
+                let mut output = MaybeUninit::<Self::Output>::uninit();
+                let take_output = self.task.header().vtable.take_output;
+                // SAFETY: the task is complete, its output is a `T`, and this is its join handle.
+                unsafe { take_output(self.task.as_raw(), output.as_mut_ptr().cast()) };
+                // SAFETY: written by the call, or else it has panicked.
+                Poll::Ready(unsafe { output.assume_init() })
+            }
+        }
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        // SAFETY: this is the field's last use.
+        let task = unsafe { ManuallyDrop::take(&mut self.task) };
+        match task.state().leave() {
+            Leave::Done => drop(task.into_raw()),
+            // SAFETY: as it says.
+            Leave::Dealloc => unsafe { task.dealloc() },
+            Leave::DropOutput => {
+                let drop_output = task.header().vtable.drop_output;
+                // SAFETY: the task is complete, and this is its join handle.
+                unsafe { drop_output(task.as_raw()) };
+            }
+            Leave::DropWaker => {
+                // SAFETY: full, and ours again.
+                let waker = unsafe { task.join_slot().take() };
+                swallow(|| drop(waker));
+            }
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("id", &self.id()).finish()
+    }
+}
+
+/// What a task panicked with, to be carried to whoever joins it.
+pub(super) struct Payload(Box<dyn Any + Send>);
+
+// SAFETY: through a shared reference, only a `String` or a `&'static str` in it can be reached, and those are `Sync`.
+unsafe impl Sync for Payload {}
+
+impl Payload {
+    pub(super) fn new(payload: Box<dyn Any + Send>) -> Self {
+        Self(payload)
+    }
+
+    pub(super) fn into_inner(self) -> Box<dyn Any + Send> {
+        self.0
+    }
+
+    /// The message, if `panic!` made the payload.
+    pub(super) fn message(&self) -> Option<&str> {
+        let text = self.0.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| self.0.downcast_ref::<&'static str>().copied())
+    }
+}

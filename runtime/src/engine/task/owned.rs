@@ -1,0 +1,284 @@
+//! The list of a runtime's tasks: so that a shutdown finds each of them, and each is dropped by its owner.
+//!
+//! The list is cut into shards, each with its own lock: one a worker, and one for everybody else, so that threads that
+//! spawn seldom meet. A task remembers its shard. No foreign code runs under a lock.
+//!
+//! Next file to read: `../sched/mod.rs`.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::ptr::NonNull;
+// Not through the doorway: a counter that hands out numbers orders nothing, and a model of it would be a static.
+use std::sync::atomic::AtomicU64 as Numbers;
+
+use super::cell::{Header, allocate};
+use super::harness::{Notified, Task};
+use super::join::JoinHandle;
+use super::vtable::TaskRef;
+use super::{Id, Schedule};
+use crate::base::list::List;
+use crate::base::prim::atomic::{
+    AtomicBool, AtomicU64, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::base::prim::{CachePadded, Mutex};
+
+/// Which list a task is in, and in which shard: in 48 and 16 bits. Lists are numbered from 1.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner(u64);
+
+const SHARD_BITS: u32 = 16;
+
+impl Owner {
+    const NONE: Self = Self(0);
+
+    fn new(list: u64, shard: usize) -> Self {
+        Self(list << SHARD_BITS | shard as u64)
+    }
+
+    pub(super) fn is_some(self) -> bool {
+        self != Self::NONE
+    }
+
+    fn list(self) -> u64 {
+        self.0 >> SHARD_BITS
+    }
+
+    fn shard(self) -> usize {
+        (self.0 & ((1 << SHARD_BITS) - 1)) as usize
+    }
+}
+
+/// All tasks of one runtime that are not complete.
+pub(crate) struct OwnedTasks<S: 'static> {
+    number: u64,
+    closed: AtomicBool,
+    shards: Box<[CachePadded<Shard>]>,
+    _scheduler: PhantomData<fn(S)>,
+}
+
+struct Shard {
+    members: Mutex<Members>,
+    /// Written under the lock, read without it.
+    live: AtomicUsize,
+    /// As above.
+    spawned: AtomicU64,
+}
+
+struct Members {
+    /// Each linked task's reference in the name of the list has been forgotten, and is given back when it leaves.
+    tasks: List<Header>,
+    closed: bool,
+}
+
+impl<S: Schedule> OwnedTasks<S> {
+    /// A list with so many shards.
+    ///
+    /// # Panics
+    /// With none, or more than 65,536.
+    pub(crate) fn new(shards: usize) -> Self {
+        static NEXT: Numbers = Numbers::new(1);
+        assert!((1..=1 << SHARD_BITS).contains(&shards), "an owner has 1 to 65536 shards, not {shards}");
+        let shard = || {
+            let members = Mutex::new(Members { tasks: List::new(), closed: false });
+            CachePadded::new(Shard { members, live: AtomicUsize::new(0), spawned: AtomicU64::new(0) })
+        };
+        Self {
+            number: NEXT.fetch_add(1, Relaxed),
+            closed: AtomicBool::new(false),
+            shards: (0..shards).map(|_| shard()).collect(),
+            _scheduler: PhantomData,
+        }
+    }
+
+    /// Makes a task of a future. `shard` is the index of the spawning worker, or else of the last shard.
+    ///
+    /// The notification is to be queued. There is none when the list is closed: then the future has been dropped, and
+    /// the join handle reports a cancelled task.
+    pub(crate) fn bind<F>(
+        &self,
+        future: F,
+        scheduler: S,
+        id: Id,
+        location: &'static Location<'static>,
+        shard: usize,
+    ) -> (JoinHandle<F::Output>, Option<Notified<S>>)
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        // SAFETY: a future that is `Send` may be polled and dropped anywhere.
+        unsafe { self.bind_local(future, scheduler, id, location, shard) }
+    }
+
+    /// As [`OwnedTasks::bind`], for a future that is not `Send`.
+    ///
+    /// # Safety
+    /// Unless the future is `Send`: this thread is the owner's. Every notification of the task is run or shut down on
+    /// this thread, and so is this list. Elsewhere a notification may only be passed on or dropped. Unless
+    /// the output is `Send`, the scheduler's type, too, keeps the join handle on this thread.
+    pub(crate) unsafe fn bind_local<F>(
+        &self,
+        future: F,
+        scheduler: S,
+        id: Id,
+        location: &'static Location<'static>,
+        shard: usize,
+    ) -> (JoinHandle<F::Output>, Option<Notified<S>>)
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let owner = Owner::new(self.number, shard);
+        let shard = &self.shards[shard];
+        let (task, notified, handle) = create(future, scheduler, id, location, owner);
+        // SAFETY: an owned task has a third reference.
+        let task = unsafe { adopt::<S>(task) };
+        {
+            let mut members = shard.members.lock();
+            if !members.closed {
+                // SAFETY: new, so in no list. It stays alive while linked by the reference that is forgotten here, it
+                // is on the heap, and only this shard's lock leads to its links.
+                unsafe { members.tasks.push_front(task.into_raw()) };
+                add(&shard.live, 1);
+                shard.spawned.store(shard.spawned.load(Relaxed) + 1, Relaxed);
+                return (handle, Some(notified));
+            }
+        }
+        drop(notified);
+        task.shutdown();
+        (handle, None)
+    }
+
+    /// Takes a task out of the list: the list's reference, if it was linked.
+    pub(crate) fn remove(&self, task: &Task<S>) -> Option<Task<S>> {
+        let owner = task.owner();
+        if !owner.is_some() {
+            return None;
+        }
+        assert_eq!(owner.list(), self.number, "a task was released to another runtime's list");
+        let shard = &self.shards[owner.shard()];
+        let mut members = shard.members.lock();
+        // SAFETY: alive by the reference at hand, and bound to this list, so linked in this shard or nowhere.
+        let linked = unsafe { members.tasks.remove(task.as_raw()) };
+        linked.then(|| {
+            add(&shard.live, -1);
+            // SAFETY: this is the reference that was forgotten when the task was linked.
+            unsafe { adopt(task.as_raw()) }
+        })
+    }
+
+    /// Lets no more tasks in, and ends all there are, each outside of any lock. Several workers may do it at
+    /// once, each beginning with another shard.
+    ///
+    /// When it returns, every task has had its future dropped, except those that are being polled, or ended, on
+    /// another thread right now: these end with that poll.
+    pub(crate) fn close_and_shutdown_all(&self, start_shard: usize) {
+        self.closed.store(true, Release);
+        for shard in &self.shards {
+            shard.members.lock().closed = true;
+        }
+        let count = self.shards.len();
+        for at in 0..count {
+            let shard = &self.shards[(start_shard + at) % count];
+            while let Some(task) = shard.pop::<S>() {
+                task.shutdown();
+            }
+        }
+    }
+
+    /// How many tasks are alive.
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.live.load(Relaxed)).sum()
+    }
+
+    /// Whether no task is alive.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the list lets nobody in any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Acquire)
+    }
+
+    /// How many tasks there have ever been.
+    pub(crate) fn spawned_count(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.spawned.load(Relaxed)).sum()
+    }
+}
+
+impl Shard {
+    fn pop<S: Schedule>(&self) -> Option<Task<S>> {
+        let mut members = self.members.lock();
+        let task = members.tasks.pop_back()?;
+        add(&self.live, -1);
+        // SAFETY: this is the reference that was forgotten when the task was linked, and all tasks here have an `S`.
+        Some(unsafe { adopt(task) })
+    }
+}
+
+/// Makes a task that is in no list: one that is run to its end at once, or shut down, by whoever has its notification.
+pub(crate) fn unowned<F, S>(
+    future: F,
+    scheduler: S,
+    id: Id,
+    location: &'static Location<'static>,
+) -> (Notified<S>, JoinHandle<F::Output>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    let (_, notified, handle) = create(future, scheduler, id, location, Owner::NONE);
+    (notified, handle)
+}
+
+/// Allocates a task, and deals out two of its references.
+fn create<F: Future + 'static, S: Schedule>(
+    future: F,
+    scheduler: S,
+    id: Id,
+    location: &'static Location<'static>,
+    owner: Owner,
+) -> (NonNull<Header>, Notified<S>, JoinHandle<F::Output>) {
+    let task = allocate(future, scheduler, id, location, owner);
+    // SAFETY: a new task is notified and has a reference for that; its scheduler is an `S`.
+    let notified = unsafe { Notified::from_raw(task) };
+    // SAFETY: a new task has a reference for its join handle.
+    let joined = unsafe { TaskRef::from_raw(task) };
+    // SAFETY: this is the first and only handle, and the output is the future's.
+    (task, notified, unsafe { JoinHandle::new(joined) })
+}
+
+/// Changes a count that only the holder of its shard's lock writes.
+fn add(count: &AtomicUsize, by: isize) {
+    count.store(count.load(Relaxed).wrapping_add_signed(by), Relaxed);
+}
+
+/// # Safety
+/// The task's scheduler is an `S`, and one of its counted references is the caller's to give.
+unsafe fn adopt<S: Schedule>(task: NonNull<Header>) -> Task<S> {
+    // SAFETY: given by the caller.
+    let task = unsafe { TaskRef::from_raw(task) };
+    // SAFETY: an `S`, says the caller.
+    unsafe { Task::new(task) }
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owner").field("list", &self.list()).field("shard", &self.shard()).finish()
+    }
+}
+
+impl<S: Schedule> fmt::Debug for OwnedTasks<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedTasks")
+            .field("live", &self.len())
+            .field("spawned", &self.spawned_count())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
