@@ -16,6 +16,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::session::record::{ProfileInfo, RunRecord};
 
@@ -109,8 +110,8 @@ fn numbered(name: &str) -> impl Iterator<Item = String> {
 #[derive(Debug)]
 struct Staging {
     path: PathBuf,
-    /// Open for its lock.
-    _lock: File,
+    /// Open for its lock. `None`: the file system has none.
+    _lock: Option<File>,
     finished: bool,
 }
 
@@ -121,8 +122,13 @@ impl Staging {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             made => made?,
         }
-        let lock = lock(path)?;
-        Ok(lock.map(|lock| Self { path: path.to_owned(), _lock: lock, finished: false }))
+        let staging = |lock| Self { path: path.to_owned(), _lock: lock, finished: false };
+        match lock(path) {
+            Ok(None) => Ok(None),
+            Ok(lock) => Ok(Some(staging(lock))),
+            // No locks on this file system: nobody will remove the folder, and nobody will take it for abandoned.
+            Err(_) => Ok(Some(staging(None))),
+        }
     }
 
     /// Renames the folder to `path`, or to the next free name.
@@ -158,8 +164,9 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         folder => folder?,
     };
-    if flock(&folder, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Ok(None);
+    match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => return Ok(None),
+        locked => locked?,
     }
     // Between `open` and `flock` another run may have taken it for abandoned and removed it.
     let (ours, there) = (folder.metadata()?, path.symlink_metadata());

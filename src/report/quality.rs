@@ -174,7 +174,7 @@ fn samples(stream: &Stream) -> Option<Warning> {
     if !withheld {
         return None;
     }
-    let text = format!("{name}: {} samples are too few for a 99th percentile.", units::integer(stream.count));
+    let text = format!("{name}: too few samples ({}) for a 99th percentile.", units::integer(stream.count));
     warning(WarningKind::FewSamples, text, "Measure for longer or at a higher rate; 1,000 are the least.")
 }
 

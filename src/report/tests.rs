@@ -327,7 +327,7 @@ echo  complete, 8 s
     let all = summary(&profile(), &of_every_sort(), false);
     assert!(!all.contains('\u{1b}'), "{all}");
     assert!(all.contains("  latency        -        -        -        -  1.23 us        1\n"), "{all}");
-    assert!(all.contains("warning: latency: 1 samples are too few"), "{all}");
+    assert!(all.contains("warning: latency: too few samples (1) for"), "{all}");
 
     let painted = summary(&profile(), &of_every_sort(), true);
     let mut plain = painted.clone();
