@@ -29,7 +29,7 @@ pub(super) fn of_report(release_build: bool) -> Vec<Warning> {
 /// What concerns one workload. `workload` is complete but for its warnings.
 pub(super) fn of_workload(workload: &Workload, measured: &Measured<'_>, cores: Option<u64>) -> Vec<Warning> {
     let busy = busy_share(workload, cores);
-    let slow = rate_not_reached(workload, busy);
+    let slow = rate_not_reached(workload, busy).filter(|_| !explained(workload, measured));
     let found = [
         no_account(workload),
         window_cut_short(workload),
@@ -104,6 +104,12 @@ fn rate_not_reached(workload: &Workload, busy: Option<f64>) -> Option<Warning> {
     let share = done / asked * 100.0;
     let text = format!("{} completed of the {} asked ({share:.0} %).", units::rate(done), units::rate(asked));
     warning(WarningKind::RateNotReached, text, action)
+}
+
+/// Whether the workload has said itself why so few operations were started.
+fn explained(workload: &Workload, measured: &Measured<'_>) -> bool {
+    let [planned, started] = [count::PLANNED, count::STARTED].map(|name| counted(workload, name) as f64);
+    started < planned * RATE_SHARE && !measured.record.warnings.is_empty()
 }
 
 fn errors(workload: &Workload) -> Option<Warning> {

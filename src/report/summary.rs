@@ -13,6 +13,9 @@ use super::units;
 /// The percentiles that fit on a line.
 const SHOWN: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 
+/// Characters of a warning on one line, after its label.
+const WIDTH: usize = 90;
+
 /// How a piece of text stands out.
 #[derive(Clone, Copy)]
 enum Style {
@@ -46,12 +49,29 @@ impl Terminal {
     }
 
     fn warning(&mut self, warning: &Warning) {
-        let text = units::printable(&warning.text).replace('\n', " ");
-        self.line(&format!("{} {text}", self.paint(Style::Warn, "warning:")));
-        if let Some(action) = &warning.action {
-            self.line(&format!("         {}", units::printable(action)));
+        const LABEL: &str = "warning:";
+        let mut label = self.paint(Style::Warn, LABEL);
+        let texts = [Some(&warning.text), warning.action.as_ref()];
+        for line in texts.into_iter().flatten().flat_map(|text| wrapped(&units::printable(text))) {
+            self.line(&format!("{label} {line}"));
+            label = " ".repeat(LABEL.len());
         }
     }
+}
+
+/// Lines of at most [`WIDTH`] characters, broken between words.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Tells `report`.

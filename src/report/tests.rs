@@ -162,6 +162,13 @@ fn each_doubt_is_told_and_a_good_run_raises_none() {
         }
     };
     assert_eq!(doubt(&set("completed", 19_000)), [WarningKind::RateNotReached]);
+    // The workload says more about it than we can.
+    let told = |record: &mut RunRecord| {
+        set("completed", 10_000)(record);
+        set("started", 10_000)(record);
+        record.warnings.push("overloaded".to_owned());
+    };
+    assert_eq!(doubt(&told), [WarningKind::Workload]);
     assert_eq!(doubt(&set("failed", 1)), [WarningKind::Errors]);
     assert_eq!(doubt(&set("dropped", 1)), [WarningKind::Dropped]);
     assert_eq!(doubt(&|record| record.plan.duration_ns *= 2), [WarningKind::WindowCutShort]);
@@ -328,6 +335,15 @@ echo  complete, 8 s
     assert!(!all.contains('\u{1b}'), "{all}");
     assert!(all.contains("  latency        -        -        -        -  1.23 us        1\n"), "{all}");
     assert!(all.contains("warning: latency: too few samples (1) for"), "{all}");
+
+    let mut talkative = Made { intervals: 4, ..Made::echo() }.record();
+    talkative.warnings.push("word ".repeat(40));
+    let wrapped = summary(&profile(), &[talkative], false);
+    let line = ["word"; 18].join(" ");
+    assert!(
+        wrapped.contains(&format!("warning: {line}\n         {line}\n         word word word word\n")),
+        "{wrapped}"
+    );
 
     let painted = summary(&profile(), &of_every_sort(), true);
     let mut plain = painted.clone();
