@@ -1,4 +1,4 @@
-//! From records to the model of the report. Next: [`super::machine`].
+//! From records to the model of the report. Next: `machine.rs`.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Histograms off the wire: totals, and a short account of each slice. Next: [`super::assemble`].
+//! Histograms off the wire: totals, and a short account of each slice. Next: `assemble.rs`.
 //!
 //! A decoded histogram takes a few hundred kilobytes and a long run has thousands of slices, so slices are decoded
 //! one at a time, folded into what is kept, and dropped.

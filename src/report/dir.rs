@@ -1,4 +1,4 @@
-//! The report's folder: proved writable before the run, put in place in one step after it. Next: [`super::model`].
+//! The report's folder: proved writable before the run, put in place in one step after it. Next: `model.rs`.
 //!
 //! Files are written to a hidden folder beside the final one, which is then renamed. A run that is killed leaves
 //! only that hidden folder. Its owner holds a lock on it (`flock`, gone with the process), so the next run can tell

@@ -1,5 +1,5 @@
 //! `latency.hlog`: every interval's histograms as an HdrHistogram interval log, format 1.3, histograms V2 with
-//! DEFLATE. Next: [`super::html`].
+//! DEFLATE. Next: `html.rs`.
 //!
 //! The first workload's first stream has no tag, so that a tool that knows none plots it; the others are tagged
 //! `<workload>.<stream>`. Values are in the stream's own unit, nanoseconds as a rule. Times are relative to

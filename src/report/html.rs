@@ -1,4 +1,4 @@
-//! `index.html`: the whole report on one page that needs nothing else. Next: [`super::summary`].
+//! `index.html`: the whole report on one page that needs nothing else. Next: `summary.rs`.
 //!
 //! `maud` escapes every text by itself; only our own style sheet and the plots go in as they are.
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! The machine that a run was measured on. Next: [`super::quality`].
+//! The machine that a run was measured on. Next: `quality.rs`.
 #![forbid(unsafe_code)]
 
 use std::fs;

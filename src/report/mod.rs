@@ -5,7 +5,7 @@
 //!                 \-> hlog, plot                                        all files -> dir
 //! ```
 //!
-//! Everything is made in memory first, and [`dir`] then puts it in place in one step. Read [`model`] next: it is the
+//! Everything is made in memory first, and `dir.rs` then puts it in place in one step. Read `model.rs` next: it is the
 //! shape of everything told here.
 
 mod assemble;

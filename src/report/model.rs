@@ -1,4 +1,4 @@
-//! `report.json`, version 1: the types that are written, apart from those that measure. Next: [`super::decode`].
+//! `report.json`, version 1: the types that are written, apart from those that measure. Next: `decode.rs`.
 //!
 //! `reports/README.md` documents each field for its readers, and a test holds that page to these types. A field that
 //! is not known is `null`, never 0. Adding a field keeps the version; a changed meaning or a removed field raises it.

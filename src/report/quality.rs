@@ -1,4 +1,4 @@
-//! What limits the trust in a run: measured figures in, warnings out. Next: [`super::plot`].
+//! What limits the trust in a run: measured figures in, warnings out. Next: `plot/mod.rs`.
 #![forbid(unsafe_code)]
 
 use super::decode::Measured;

@@ -1,4 +1,4 @@
-//! The account on the terminal: what a person wants to know first. Next: [`super::dir`].
+//! The account on the terminal: what a person wants to know first. Next: `dir.rs`.
 //!
 //! Why a run failed is not told here: whoever ran it says so at once, on the other stream.
 #![forbid(unsafe_code)]

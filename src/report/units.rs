@@ -1,4 +1,4 @@
-//! Numbers as people read them. Next: [`super::summary`].
+//! Numbers as people read them. Next: `summary.rs`.
 //!
 //! Durations keep three significant digits and are written in ASCII (`us`, not a Greek letter): terminals, logs and
 //! the plot library, which counts bytes, agree on it.

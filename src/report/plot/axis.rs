@@ -1,4 +1,4 @@
-//! Axes: where a value stands, and which values get a tick. Next: [`super::percentiles`].
+//! Axes: where a value stands, and which values get a tick. Next: `percentiles.rs`.
 #![forbid(unsafe_code)]
 
 use std::ops::Range;

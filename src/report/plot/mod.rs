@@ -1,4 +1,4 @@
-//! SVG plots: canvas, colours, text. Next: [`axis`].
+//! SVG plots: canvas, colours, text. Next: `axis.rs`.
 //!
 //! Drawn at twice the size at which they are shown, because the plot library's pixels are whole numbers. Text is
 //! real text, so its width is not known here: labels are anchored where their length does no harm. Colours are

@@ -1,4 +1,4 @@
-//! Latency by percentile on a log-nines axis, all streams of a workload. Next: [`super::series`].
+//! Latency by percentile on a log-nines axis, all streams of a workload. Next: `series.rs`.
 #![forbid(unsafe_code)]
 
 use anyhow::Result;

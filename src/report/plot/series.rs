@@ -1,4 +1,4 @@
-//! Latency and rate over time: a panel for each stream, and one for the rate. Next: [`super::super::hlog`].
+//! Latency and rate over time: a panel for each stream, and one for the rate. Next: `../hlog.rs`.
 #![forbid(unsafe_code)]
 
 use anyhow::Result;
