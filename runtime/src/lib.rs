@@ -1,7 +1,56 @@
-#![doc = "An asynchronous runtime with Tokio's API and its own engine."]
+//! An asynchronous runtime: tasks, sockets and timers for `async` code.
+//!
+//! The public names, signatures and documented behaviour are those of Tokio 1.x, so what people know, and the code
+//! they have, carries over. The inside is its own: one engine under both scheduler flavours, timers in a shard for
+//! each worker, metrics that are always on.
+//!
+//! ```
+//! use runtime::io::{AsyncReadExt, AsyncWriteExt};
+//! use runtime::net::{TcpListener, TcpStream};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let rt = runtime::runtime::Runtime::new()?;
+//! rt.block_on(async {
+//!     let listener = TcpListener::bind("127.0.0.1:0").await?;
+//!     let address = listener.local_addr()?;
+//!     let server = runtime::spawn(async move {
+//!         let (mut socket, _) = listener.accept().await?;
+//!         let mut greeting = [0; 5];
+//!         socket.read_exact(&mut greeting).await?;
+//!         socket.write_all(&greeting).await
+//!     });
+//!     let mut socket = TcpStream::connect(address).await?;
+//!     socket.write_all(b"hello").await?;
+//!     let mut echo = [0; 5];
+//!     socket.read_exact(&mut echo).await?;
+//!     assert_eq!(&echo, b"hello");
+//!     server.await.unwrap()
+//! })
+//! # }
+//! ```
+//!
+//! # The tiers
+//!
+//! Imports point down only; the test `layers` holds every file to it.
+//!
+//! ```text
+//!  T3 api      task  time  net  io  metrics            what users call
+//!  T2 front    builder  runtime  handle  context       assembles, and knows which runtime is current
+//!  T1 engine   sched -> task, driver, blocking         runs things
+//!  T0 base     prim list clock coop enter park ...     stands under all; and config, which is plain data
+//! ```
+//!
+//! Next file to read: `config/mod.rs`.
 
 mod base;
+mod builder;
 pub mod config;
+mod context;
 mod engine;
+mod handle;
 pub mod io;
+mod metrics;
+pub mod runtime;
 pub mod task;
+
+pub use task::spawn;

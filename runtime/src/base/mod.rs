@@ -1,9 +1,13 @@
 //! T0: what every other tier stands on. Nothing here knows of tasks, schedulers or drivers.
 
 pub(crate) mod atomic_waker;
+pub(crate) mod block_on;
 pub(crate) mod clock;
 pub(crate) mod coop;
+pub(crate) mod enter;
 pub(crate) mod interest;
 pub(crate) mod list;
+pub(crate) mod park;
 pub(crate) mod prim;
+pub(crate) mod rand;
 pub(crate) mod wake_list;

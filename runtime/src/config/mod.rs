@@ -63,7 +63,7 @@ pub struct RuntimeConfig {
     pub flavor: Flavor,
     /// How many worker threads a `multi_thread` runtime has. `None`: one a core that this process may use.
     pub worker_threads: Option<usize>,
-    /// A worker looks at the global queue first once in so many polls. `None`: 61 polls.
+    /// A worker looks at the global queue first once in so many polls. `None`: 61 on `multi_thread`, 31 otherwise.
     pub global_queue_interval: Option<u32>,
     /// A busy worker looks for I/O and timer events once in so many polls.
     pub event_interval: u32,
@@ -98,9 +98,6 @@ pub struct DriverConfig {
     /// How many readiness events one look at the operating system takes at most.
     pub max_io_events_per_tick: usize,
 }
-
-/// How many polls lie between two looks at the global queue when the profile does not say.
-pub const DEFAULT_GLOBAL_QUEUE_INTERVAL: u32 = 61;
 
 impl Default for RuntimeConfig {
     /// Tokio's defaults, with both drivers on.
@@ -211,5 +208,13 @@ impl RuntimeConfig {
                 .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
             Flavor::CurrentThread | Flavor::Local => 1,
         }
+    }
+
+    /// The interval of looks at the global queue that this configuration leads to.
+    pub fn resolved_global_queue_interval(&self) -> u32 {
+        self.global_queue_interval.unwrap_or(match self.flavor {
+            Flavor::MultiThread => 61,
+            Flavor::CurrentThread | Flavor::Local => 31,
+        })
     }
 }

@@ -1,7 +1,65 @@
 //! Tasks: the unit that the runtime schedules.
 //!
+//! A task is a future that the runtime polls by itself. It is light: one allocation, and no thread. It must not
+//! block its thread; what blocks belongs into [`spawn_blocking`].
+//!
 //! Next file to read: `task/coop.rs`.
 
 pub mod coop;
+mod yield_now;
+
+use std::future::Future;
 
 pub use coop::{Unconstrained, consume_budget, unconstrained};
+pub use yield_now::yield_now;
+
+pub use crate::engine::task::{AbortHandle, Id, JoinError, JoinHandle, id, try_id};
+
+use crate::context;
+
+/// Runs a future as a task of the current runtime, at once and whether or not the handle is awaited.
+///
+/// Dropping the [`JoinHandle`] lets the task go on. There is no promise that a task runs to its end: the runtime
+/// drops it when it ends itself.
+///
+/// ```
+/// # runtime::runtime::Runtime::new().unwrap().block_on(async {
+/// let task = runtime::spawn(async { 6 * 7 });
+/// assert_eq!(task.await.unwrap(), 42);
+/// # });
+/// ```
+///
+/// # Panics
+///
+/// When this thread has no current runtime.
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    context::spawn(future)
+}
+
+/// Runs a closure that blocks on a thread of its own. See [`Handle::spawn_blocking`].
+///
+/// ```
+/// # runtime::runtime::Runtime::new().unwrap().block_on(async {
+/// let text = runtime::task::spawn_blocking(|| "read from a slow disk").await.unwrap();
+/// assert_eq!(text, "read from a slow disk");
+/// # });
+/// ```
+///
+/// # Panics
+///
+/// When this thread has no current runtime, or the operating system gives no thread.
+///
+/// [`Handle::spawn_blocking`]: crate::runtime::Handle::spawn_blocking
+#[track_caller]
+pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    context::spawn_blocking(f)
+}

@@ -15,7 +15,8 @@ use std::time::Duration;
 use self::io::{IoDriver, IoRegistry};
 use self::timer::TimerRegistry;
 use crate::base::clock::Clock;
-use crate::base::prim::{Arc, Condvar, Mutex};
+use crate::base::park::{Parker, Unparker};
+use crate::base::prim::Arc;
 use crate::config::DriverConfig;
 
 /// What a thread of the runtime waits on.
@@ -29,7 +30,7 @@ pub(crate) struct Driver {
 enum Source {
     Io(IoDriver),
     /// Without I/O only an unpark, or the limit, ends a wait.
-    Bell(Arc<Bell>),
+    Parker(Parker),
 }
 
 /// What others than the driver's owner hold: where to register, and how to wake the owner.
@@ -45,7 +46,7 @@ pub(crate) struct Registries {
 #[derive(Clone, Debug)]
 enum Unpark {
     Io(Arc<IoRegistry>),
-    Bell(Arc<Bell>),
+    Thread(Unparker),
 }
 
 /// What one turn of the driver brought.
@@ -72,10 +73,17 @@ impl Driver {
             let (driver, registry) = IoDriver::new(config.max_io_events_per_tick)?;
             (Source::Io(driver), Some(registry.clone()), Unpark::Io(registry))
         } else {
-            let bell = Arc::new(Bell::default());
-            (Source::Bell(bell.clone()), None, Unpark::Bell(bell))
+            let parker = Parker::new();
+            let unpark = Unpark::Thread(parker.unparker());
+            (Source::Parker(parker), None, unpark)
         };
-        let timers = config.time.then(|| Arc::new(TimerRegistry::new(timer_shards, clock)));
+        let timers = config.time.then(|| {
+            let timers = TimerRegistry::new(timer_shards, clock);
+            // A timer of nobody's that is due sooner than the sleeper knows ends that sleep.
+            let unpark = unpark.clone();
+            timers.set_nudge(Box::new(move || unpark.unpark()));
+            Arc::new(timers)
+        });
         let registries = Registries { io, timers, unpark };
         Ok((Driver { source, registries: registries.clone() }, registries))
     }
@@ -85,7 +93,7 @@ impl Driver {
     pub(crate) fn turn(&mut self, limit: Option<Duration>) -> Turn {
         match &mut self.source {
             Source::Io(driver) => driver.turn(limit),
-            Source::Bell(bell) => Turn { io_events: 0, unparked: bell.wait(limit) },
+            Source::Parker(parker) => Turn { io_events: 0, unparked: parker.park_timeout(limit) },
         }
     }
 
@@ -104,36 +112,15 @@ impl Driver {
 impl Registries {
     /// Makes the running turn return, or the next one if none runs. Several count as one.
     pub(crate) fn unpark(&self) {
-        match &self.unpark {
-            Unpark::Io(registry) => registry.unpark(),
-            Unpark::Bell(bell) => bell.ring(),
-        }
+        self.unpark.unpark();
     }
 }
 
-/// What the driver waits on where there is no readiness queue. Rings that nobody heard yet count as one.
-#[derive(Debug, Default)]
-struct Bell {
-    rung: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Bell {
-    fn ring(&self) {
-        *self.rung.lock() = true;
-        self.changed.notify_one();
-    }
-
-    /// Returns whether it was rung.
-    fn wait(&self, limit: Option<Duration>) -> bool {
-        let mut rung = self.rung.lock();
-        if !*rung && limit != Some(Duration::ZERO) {
-            // A wait that ends for no reason is a turn with nothing: the caller comes back.
-            rung = match limit {
-                None => self.changed.wait(rung),
-                Some(limit) => self.changed.wait_timeout(rung, limit).0,
-            };
+impl Unpark {
+    fn unpark(&self) {
+        match self {
+            Self::Io(registry) => registry.unpark(),
+            Self::Thread(unparker) => unparker.unpark(),
         }
-        std::mem::take(&mut *rung)
     }
 }

@@ -1,0 +1,324 @@
+//! How a runtime is put together.
+//!
+//! Next file to read: `runtime.rs`.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::base::clock::Clock;
+use crate::base::prim::Arc;
+use crate::config::{Flavor, RuntimeConfig};
+use crate::context;
+use crate::engine::blocking::{BlockingPool, PoolConfig};
+use crate::engine::driver::Driver;
+use crate::engine::hooks::{Callback, ThreadHooks};
+use crate::engine::sched::{current, multi};
+use crate::engine::services::Services;
+use crate::handle::Handle;
+use crate::runtime::{Runtime, Scheduler};
+
+/// Builds a [`Runtime`] with settings of its own.
+///
+/// Every plain setting lives in a [`RuntimeConfig`], which [`from_config`](Self::from_config) takes whole; the
+/// methods here are Tokio's, and write into it.
+///
+/// ```
+/// use runtime::runtime::Builder;
+///
+/// let rt = Builder::new_multi_thread().worker_threads(2).thread_name("pool").enable_all().build().unwrap();
+/// assert_eq!(rt.metrics().num_workers(), 2);
+/// ```
+#[derive(Clone)]
+pub struct Builder {
+    config: RuntimeConfig,
+    name: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    on_start: Option<Callback>,
+    on_stop: Option<Callback>,
+    on_park: Option<Callback>,
+    on_unpark: Option<Callback>,
+    start_paused: bool,
+}
+
+impl Builder {
+    /// A builder of exactly this configuration.
+    ///
+    /// Whether the values make sense is checked by [`build`](Self::build).
+    ///
+    /// ```
+    /// use runtime::config::{Flavor, RuntimeConfig};
+    /// use runtime::runtime::Builder;
+    ///
+    /// let config = RuntimeConfig { flavor: Flavor::CurrentThread, ..RuntimeConfig::default() };
+    /// let rt = Builder::from_config(&config).build().unwrap();
+    /// rt.block_on(async { runtime::time::sleep(std::time::Duration::from_millis(1)).await });
+    /// ```
+    pub fn from_config(config: &RuntimeConfig) -> Self {
+        Self {
+            config: config.clone(),
+            name: None,
+            on_start: None,
+            on_stop: None,
+            on_park: None,
+            on_unpark: None,
+            start_paused: false,
+        }
+    }
+
+    fn bare(flavor: Flavor) -> Self {
+        let mut builder = Self::from_config(&RuntimeConfig { flavor, ..RuntimeConfig::default() });
+        builder.config.drivers.io = false;
+        builder.config.drivers.time = false;
+        builder
+    }
+
+    /// A builder of a runtime with worker threads, its drivers still off.
+    pub fn new_multi_thread() -> Self {
+        Self::bare(Flavor::MultiThread)
+    }
+
+    /// A builder of a runtime on the thread that calls `block_on`, its drivers still off.
+    pub fn new_current_thread() -> Self {
+        Self::bare(Flavor::CurrentThread)
+    }
+
+    /// Turns all drivers on.
+    pub fn enable_all(&mut self) -> &mut Self {
+        self.enable_io().enable_time()
+    }
+
+    /// Turns the I/O driver on: sockets work.
+    pub fn enable_io(&mut self) -> &mut Self {
+        self.config.drivers.io = true;
+        self
+    }
+
+    /// Turns the time driver on: sleeps, intervals and timeouts work.
+    pub fn enable_time(&mut self) -> &mut Self {
+        self.config.drivers.time = true;
+        self
+    }
+
+    /// Sets how many readiness events one look at the operating system takes at most. Default: 1024.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[track_caller]
+    pub fn max_io_events_per_tick(&mut self, capacity: usize) -> &mut Self {
+        assert!(capacity > 0, "`max_io_events_per_tick` must be at least 1");
+        self.config.drivers.max_io_events_per_tick = capacity;
+        self
+    }
+
+    /// Sets the number of worker threads. Default: one for each core that the process may use. A `current_thread`
+    /// runtime has none, and ignores this as Tokio does.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[track_caller]
+    pub fn worker_threads(&mut self, val: usize) -> &mut Self {
+        assert!(val > 0, "`worker_threads` must be at least 1");
+        if self.config.flavor == Flavor::MultiThread {
+            self.config.worker_threads = Some(val);
+        }
+        self
+    }
+
+    /// Sets how many threads `spawn_blocking` may have at once. Default: 512.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[track_caller]
+    pub fn max_blocking_threads(&mut self, val: usize) -> &mut Self {
+        assert!(val > 0, "`max_blocking_threads` must be at least 1");
+        self.config.max_blocking_threads = val;
+        self
+    }
+
+    /// Sets how long a thread of the blocking pool waits for work before it ends. Default: 10 seconds.
+    pub fn thread_keep_alive(&mut self, duration: Duration) -> &mut Self {
+        self.config.thread_keep_alive = duration;
+        self
+    }
+
+    /// Names the threads that the runtime starts.
+    pub fn thread_name(&mut self, val: impl Into<String>) -> &mut Self {
+        self.config.thread_name = val.into();
+        self.name = None;
+        self
+    }
+
+    /// Names each thread that the runtime starts by a function.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use runtime::runtime::Builder;
+    ///
+    /// static NEXT: AtomicUsize = AtomicUsize::new(0);
+    /// let rt = Builder::new_multi_thread()
+    ///     .thread_name_fn(|| format!("pool-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
+    ///     .build()
+    ///     .unwrap();
+    /// # drop(rt);
+    /// ```
+    pub fn thread_name_fn<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() -> String + Send + Sync + 'static,
+    {
+        self.name = Some(Arc::new(f));
+        self
+    }
+
+    /// Sets the stack size of the threads that the runtime starts, in bytes. Default: the standard library's.
+    pub fn thread_stack_size(&mut self, val: usize) -> &mut Self {
+        self.config.thread_stack_size = Some(val);
+        self
+    }
+
+    /// Calls `f` on each thread of the runtime when it starts.
+    pub fn on_thread_start<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.on_start = Some(Arc::new(f));
+        self
+    }
+
+    /// Calls `f` on each thread of the runtime before it ends.
+    pub fn on_thread_stop<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.on_stop = Some(Arc::new(f));
+        self
+    }
+
+    /// Calls `f` before a worker goes to sleep. What it wakes or spawns is run first.
+    pub fn on_thread_park<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.on_park = Some(Arc::new(f));
+        self
+    }
+
+    /// Calls `f` after a worker has slept.
+    pub fn on_thread_unpark<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.on_unpark = Some(Arc::new(f));
+        self
+    }
+
+    /// Sets after how many polls a worker takes from the global queue first. Default: 61, on `current_thread` 31.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[track_caller]
+    pub fn global_queue_interval(&mut self, val: u32) -> &mut Self {
+        assert!(val > 0, "`global_queue_interval` must be at least 1");
+        self.config.global_queue_interval = Some(val);
+        self
+    }
+
+    /// Sets after how many polls a busy worker looks for I/O and timers. Default: 61.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[track_caller]
+    pub fn event_interval(&mut self, val: u32) -> &mut Self {
+        assert!(val > 0, "`event_interval` must be at least 1");
+        self.config.event_interval = val;
+        self
+    }
+
+    /// Turns the slot off from which a worker runs the task that was woken last before its queue.
+    pub fn disable_lifo_slot(&mut self) -> &mut Self {
+        self.config.lifo_slot = false;
+        self
+    }
+
+    /// Starts the runtime's clock paused, for tests. Only a `current_thread` runtime can. See
+    /// [`time::pause`](crate::time::pause).
+    pub fn start_paused(&mut self, start_paused: bool) -> &mut Self {
+        self.start_paused = start_paused;
+        self
+    }
+
+    /// Builds the runtime and starts its threads.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a configuration that [`RuntimeConfig::validate`] refuses; otherwise what the operating
+    /// system says when it gives no thread or no event queue. Threads that were started have ended again by then.
+    ///
+    /// # Panics
+    ///
+    /// When the clock should start paused on a runtime that is no `current_thread` runtime.
+    #[track_caller]
+    pub fn build(&mut self) -> io::Result<Runtime> {
+        let invalid =
+            |error: &dyn fmt::Display| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
+        self.config.validate().map_err(|error| invalid(&error))?;
+        let config = self.config.clone();
+        let single = match config.flavor {
+            Flavor::MultiThread => false,
+            Flavor::CurrentThread => true,
+            Flavor::Local => {
+                return Err(invalid(&"the flavor `local` does not exist yet; use `current_thread`"));
+            }
+        };
+        let clock = Clock::new(single);
+        if self.start_paused
+            && let Err(problem) = clock.pause()
+        {
+            panic!("`start_paused`: {problem}");
+        }
+        let hooks = Arc::new(self.hooks());
+        let (driver, registries) =
+            Driver::new(&config.drivers, config.resolved_workers() + 1, clock.clone())?;
+        let pool =
+            PoolConfig { max_threads: config.max_blocking_threads, keep_alive: config.thread_keep_alive };
+        let blocking = BlockingPool::new(pool, hooks.clone());
+        let services = Services { registries, blocking: blocking.spawner().clone(), clock, hooks };
+        let (sched, scheduler) = if single {
+            let (sched, driven) = current::start(config, driver, services);
+            (sched, Scheduler::Current(driven))
+        } else {
+            let (sched, workers) = multi::start(config, driver, services, context::around_worker)?;
+            (sched, Scheduler::Multi(workers))
+        };
+        Ok(Runtime::from_parts(Handle::new(sched), scheduler, blocking))
+    }
+
+    fn hooks(&self) -> ThreadHooks {
+        let name = self.name.clone().unwrap_or_else(|| {
+            let name = self.config.thread_name.clone();
+            Arc::new(move || name.clone())
+        });
+        ThreadHooks {
+            name,
+            stack_size: self.config.thread_stack_size,
+            on_start: self.on_start.clone(),
+            on_stop: self.on_stop.clone(),
+            on_park: self.on_park.clone(),
+            on_unpark: self.on_unpark.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("start_paused", &self.start_paused)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,238 @@
+//! Which runtime is the current one on this thread.
+//!
+//! `spawn`, sockets and timers belong to the current runtime. A thread of a runtime has it as its current one for
+//! life; `Runtime::block_on` and `Handle::enter` make one current for a while.
+//!
+//! Next file to read: `handle.rs`.
+#![forbid(unsafe_code)]
+
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use crate::base::enter::{self, Entered};
+use crate::base::prim::Arc;
+use crate::engine::driver::io::IoRegistry;
+use crate::engine::driver::timer::TimerRegistry;
+use crate::engine::sched::SchedRef;
+use crate::handle::Handle;
+
+struct Current {
+    /// Counted, so that foreign code can run on it and enter another one meanwhile.
+    handle: RefCell<Option<Rc<Handle>>>,
+    depth: Cell<usize>,
+}
+
+thread_local! {
+    static CURRENT: Current = const { Current { handle: RefCell::new(None), depth: Cell::new(0) } };
+}
+
+/// Makes a runtime the current one of this thread until it is dropped.
+///
+/// Guards end in the reverse order of their making. See [`Handle::enter`](crate::runtime::Handle::enter).
+///
+/// # Panics
+///
+/// When it is dropped before a guard that was made after it.
+#[must_use = "the runtime is the current one only while this guard lives"]
+pub struct EnterGuard<'a> {
+    former: Option<Rc<Handle>>,
+    depth: usize,
+    of: PhantomData<&'a Handle>,
+}
+
+impl fmt::Debug for EnterGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnterGuard").finish_non_exhaustive()
+    }
+}
+
+impl Drop for EnterGuard<'_> {
+    #[track_caller]
+    fn drop(&mut self) {
+        // A thread that is being torn down has no current runtime to restore.
+        let _ = CURRENT.try_with(|current| {
+            if current.depth.get() != self.depth {
+                if !std::thread::panicking() {
+                    panic!(
+                        "an `EnterGuard` was dropped before one that was made after it; guards of \
+                         `Handle::enter` must be dropped in the reverse order of their making"
+                    );
+                }
+                return;
+            }
+            current.depth.set(self.depth - 1);
+            let ended = current.handle.replace(self.former.take());
+            // Its drop may be the runtime's last reference and run foreign code: nothing is borrowed here.
+            drop(ended);
+        });
+    }
+}
+
+/// Makes a runtime the current one.
+#[track_caller]
+pub(crate) fn set_current(handle: &Handle) -> EnterGuard<'_> {
+    CURRENT
+        .try_with(|current| {
+            let former = current.handle.replace(Some(Rc::new(handle.clone())));
+            let depth = current.depth.get() + 1;
+            current.depth.set(depth);
+            EnterGuard { former, depth, of: PhantomData }
+        })
+        .unwrap_or_else(|_| panic!("{}", TryCurrentError { kind: Kind::ThreadLocalDestroyed }))
+}
+
+/// Runs `f` with the current runtime.
+#[inline]
+pub(crate) fn with_current<R>(f: impl FnOnce(&Handle) -> R) -> Result<R, TryCurrentError> {
+    let handle = match CURRENT.try_with(|current| current.handle.borrow().clone()) {
+        Ok(Some(handle)) => handle,
+        Ok(None) => return Err(TryCurrentError { kind: Kind::NoContext }),
+        Err(_) => return Err(TryCurrentError { kind: Kind::ThreadLocalDestroyed }),
+    };
+    Ok(f(&handle))
+}
+
+/// Runs `f` with the current runtime, or panics with what to do about there being none.
+#[inline]
+#[track_caller]
+pub(crate) fn expect_current<R>(f: impl FnOnce(&Handle) -> R) -> R {
+    match with_current(f) {
+        Ok(result) => result,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Drives a future: makes this thread one that is inside of the runtime.
+#[track_caller]
+pub(crate) fn block_on<R>(handle: &Handle, f: impl FnOnce() -> R) -> R {
+    let _entered = enter_or_panic();
+    let _current = set_current(handle);
+    f()
+}
+
+#[track_caller]
+fn enter_or_panic() -> Entered {
+    enter::try_enter().unwrap_or_else(|| {
+        panic!(
+            "cannot start a runtime from within a runtime: this thread is driving tasks, and `block_on` would \
+             block them all. Use `.await`, or `spawn` the future, or call `block_on` inside `spawn_blocking`"
+        )
+    })
+}
+
+/// What a worker's thread does around its whole life.
+pub(crate) fn around_worker(sched: &SchedRef, f: &mut dyn FnMut()) {
+    block_on(&Handle::new(sched.clone()), f);
+}
+
+/// What a thread of the blocking pool does around its whole life: it may block, and so is not inside.
+pub(crate) fn around_blocking(sched: &SchedRef, f: &mut dyn FnMut()) {
+    let handle = Handle::new(sched.clone());
+    let _current = set_current(&handle);
+    f();
+}
+
+/// The I/O registry of the current runtime.
+///
+/// # Panics
+///
+/// When there is no runtime, or its I/O driver is off.
+#[track_caller]
+pub(crate) fn io_registry() -> Arc<IoRegistry> {
+    expect_current(|handle| handle.services().registries.io.clone()).unwrap_or_else(|| {
+        panic!(
+            "the I/O driver of this runtime is off, so it has no sockets. Call `enable_io` or `enable_all` on the \
+             runtime's `Builder`"
+        )
+    })
+}
+
+/// The timer registry of the current runtime.
+///
+/// # Panics
+///
+/// When there is no runtime, or its time driver is off.
+#[track_caller]
+pub(crate) fn timer_registry() -> Arc<TimerRegistry> {
+    expect_current(|handle| handle.services().registries.timers.clone()).unwrap_or_else(|| {
+        panic!(
+            "the time driver of this runtime is off, so it has no timers. Call `enable_time` or `enable_all` on the \
+             runtime's `Builder`"
+        )
+    })
+}
+
+/// The shard of these timers that this thread should use: its worker's own, if it is one of that runtime.
+pub(crate) fn timer_shard(timers: &TimerRegistry) -> usize {
+    let own = with_current(|handle| {
+        let own = handle.services().registries.timers.as_ref()?;
+        std::ptr::eq(&**own, timers).then(|| handle.sched().worker_here()).flatten()
+    });
+    own.ok().flatten().unwrap_or_else(|| timers.shared_shard())
+}
+
+/// Runs a closure on the blocking pool of the current runtime.
+#[track_caller]
+pub(crate) fn spawn_blocking<F, T>(f: F) -> crate::engine::task::JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let location = std::panic::Location::caller();
+    expect_current(|handle| handle.spawn_blocking_at(f, location))
+}
+
+/// Spawns a task on the current runtime.
+#[track_caller]
+pub(crate) fn spawn<F>(future: F) -> crate::engine::task::JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let location = std::panic::Location::caller();
+    expect_current(|handle| handle.spawn_at(future, location))
+}
+
+/// There is no current runtime on this thread. Returned by [`Handle::try_current`](crate::runtime::Handle::try_current).
+#[derive(Debug)]
+pub struct TryCurrentError {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    NoContext,
+    ThreadLocalDestroyed,
+}
+
+impl TryCurrentError {
+    /// Whether the thread has not entered a runtime.
+    pub fn is_missing_context(&self) -> bool {
+        matches!(self.kind, Kind::NoContext)
+    }
+
+    /// Whether the thread is ending, and its thread-local storage has been destroyed.
+    pub fn is_thread_local_destroyed(&self) -> bool {
+        matches!(self.kind, Kind::ThreadLocalDestroyed)
+    }
+}
+
+impl fmt::Display for TryCurrentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::NoContext => {
+                "there is no reactor running: this must be called from the context of a runtime, that is inside \
+                 `block_on`, inside a task, or under a guard of `Handle::enter`"
+            }
+            Kind::ThreadLocalDestroyed => {
+                "the thread-local storage that names the current runtime has been destroyed: this thread is ending"
+            }
+        })
+    }
+}
+
+impl Error for TryCurrentError {}

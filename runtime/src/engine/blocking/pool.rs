@@ -1,0 +1,380 @@
+//! The blocking pool: threads on demand up to a limit, gone again when there is nothing to do.
+//!
+//! A job is always given to one certain thread, or put in the queue, under one lock: there is no count of idle
+//! threads that could disagree with the threads. A free thread sits in the stack of seats; whoever brings a job
+//! takes the top seat (the thread that worked last, so that the others grow old and end), lays the job on it and
+//! unparks its thread after the lock is released.
+//!
+//! | the thread finds | and does |
+//! |---|---|
+//! | a job on its seat | runs it, then whatever the queue holds, then sits down again |
+//! | no job, its seat still in the stack, time is up or the pool is closed | takes its seat away and ends |
+//! | no job and its seat gone from the stack | cannot be: seat and job change hands in one critical section |
+//!
+//! Next file to read: `engine/sched/mod.rs`.
+#![forbid(unsafe_code)]
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::BlockingSched;
+use super::job::end;
+use crate::base::park::{Parker, Unparker};
+use crate::base::prim::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::base::prim::{Arc, Condvar, Mutex, thread};
+use crate::engine::hooks::ThreadHooks;
+use crate::engine::task::Notified;
+
+type Job = Notified<BlockingSched>;
+
+/// What a thread of the pool does around its whole life: makes its runtime the current one.
+pub(crate) type Around = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
+
+/// What the pool is made from.
+#[derive(Debug)]
+pub(crate) struct PoolConfig {
+    pub(crate) max_threads: usize,
+    pub(crate) keep_alive: Duration,
+}
+
+/// The owner's side: closes the pool.
+#[derive(Debug)]
+pub(crate) struct BlockingPool {
+    spawner: BlockingSpawner,
+}
+
+/// The users' side: brings jobs.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockingSpawner {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: Mutex<State>,
+    /// Notified when the last thread of a closed pool has ended.
+    empty: Condvar,
+    config: PoolConfig,
+    hooks: Arc<ThreadHooks>,
+    threads: AtomicUsize,
+    idle: AtomicUsize,
+    depth: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Job>,
+    /// Free threads, the one that worked last on top.
+    seats: Vec<Seat>,
+    /// Jobs laid on a seat, by thread, until the thread takes them.
+    laid: HashMap<usize, Job>,
+    handles: HashMap<usize, thread::JoinHandle<()>>,
+    /// Threads that ended before whoever started them could put their handle down.
+    left: HashSet<usize>,
+    /// The handle of a thread that ended by itself, joined by the next one that does.
+    ended: Option<thread::JoinHandle<()>>,
+    live: usize,
+    next_thread: usize,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Seat {
+    thread: usize,
+    unparker: Unparker,
+}
+
+impl BlockingPool {
+    pub(crate) fn new(config: PoolConfig, hooks: Arc<ThreadHooks>) -> Self {
+        let inner = Inner {
+            state: Mutex::new(State::default()),
+            empty: Condvar::new(),
+            config,
+            hooks,
+            threads: AtomicUsize::new(0),
+            idle: AtomicUsize::new(0),
+            depth: AtomicUsize::new(0),
+        };
+        Self { spawner: BlockingSpawner { inner: Arc::new(inner) } }
+    }
+
+    pub(crate) fn spawner(&self) -> &BlockingSpawner {
+        &self.spawner
+    }
+
+    /// Refuses new jobs, drops those that have not begun, and waits until the running ones are over, for `limit`
+    /// at most. Returns whether all threads have ended.
+    pub(crate) fn shutdown(&self, limit: Option<Duration>) -> bool {
+        let inner = &*self.spawner.inner;
+        inner.close();
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let mut state = inner.state.lock();
+        while state.live > 0 {
+            state = match deadline {
+                None => inner.empty.wait(state),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    inner.empty.wait_timeout(state, left).0
+                }
+            };
+        }
+        let handles = std::mem::take(&mut state.handles);
+        let ended = state.ended.take();
+        drop(state);
+        for handle in handles.into_values().chain(ended) {
+            // A panic in a thread hook ends a thread early; the process has heard of it by the panic hook.
+            let _ = handle.join();
+        }
+        true
+    }
+}
+
+impl Drop for BlockingPool {
+    fn drop(&mut self) {
+        self.spawner.inner.close();
+    }
+}
+
+impl BlockingSpawner {
+    /// Brings a job. A closed pool drops it, and its join handle reports a cancelled task.
+    ///
+    /// # Errors
+    ///
+    /// When the job needs the first thread and the operating system gives none.
+    pub(crate) fn spawn(&self, job: Job, around: impl FnOnce() -> Around) -> io::Result<()> {
+        let inner = &self.inner;
+        let limit = inner.config.max_threads;
+        let number = match inner.place(job, limit) {
+            Placed::Done => return Ok(()),
+            Placed::Wake(thread) => {
+                thread.unpark();
+                return Ok(());
+            }
+            Placed::Closed(job) => {
+                end(job, Job::shutdown);
+                return Ok(());
+            }
+            Placed::NeedsThread(number) => number,
+        };
+        // Out of the lock: the thread's name comes from the user's code.
+        match inner.start_thread(number, around()) {
+            Ok(handle) => {
+                inner.keep_handle(number, handle);
+                Ok(())
+            }
+            Err(error) => inner.do_without_thread(number, error),
+        }
+    }
+
+    /// Threads of the pool now.
+    pub(crate) fn num_threads(&self) -> usize {
+        self.inner.threads.load(Relaxed)
+    }
+
+    /// Threads that wait for a job now.
+    pub(crate) fn num_idle_threads(&self) -> usize {
+        self.inner.idle.load(Relaxed)
+    }
+
+    /// Jobs that wait for a thread now.
+    pub(crate) fn queue_depth(&self) -> usize {
+        self.inner.depth.load(Relaxed)
+    }
+}
+
+/// Where a job went.
+enum Placed {
+    /// Into the queue.
+    Done,
+    /// On the seat of this sleeping thread.
+    Wake(Unparker),
+    /// Laid for a thread that the caller must start; it is counted already.
+    NeedsThread(usize),
+    /// Nowhere.
+    Closed(Job),
+}
+
+/// What a thread of the pool does next.
+enum Next {
+    Run(Job),
+    Sit,
+    End,
+}
+
+impl Inner {
+    fn close(&self) {
+        let mut state = self.state.lock();
+        if state.closed {
+            return;
+        }
+        state.closed = true;
+        let jobs = std::mem::take(&mut state.queue);
+        let seats: Vec<Unparker> = state.seats.iter().map(|seat| seat.unparker.clone()).collect();
+        drop(state);
+        self.depth.store(0, Relaxed);
+        for seat in seats {
+            seat.unpark();
+        }
+        for job in jobs {
+            end(job, Job::shutdown);
+        }
+    }
+
+    fn place(&self, job: Job, limit: usize) -> Placed {
+        let mut state = self.state.lock();
+        if state.closed {
+            Placed::Closed(job)
+        } else if let Some(seat) = state.seats.pop() {
+            state.laid.insert(seat.thread, job);
+            self.idle.fetch_sub(1, Relaxed);
+            Placed::Wake(seat.unparker)
+        } else if state.live < limit {
+            let number = state.next_thread;
+            state.next_thread += 1;
+            state.live += 1;
+            state.laid.insert(number, job);
+            self.threads.store(state.live, Relaxed);
+            Placed::NeedsThread(number)
+        } else {
+            state.queue.push_back(job);
+            self.depth.store(state.queue.len(), Relaxed);
+            Placed::Done
+        }
+    }
+
+    fn keep_handle(&self, number: usize, handle: thread::JoinHandle<()>) {
+        let mut state = self.state.lock();
+        if state.left.remove(&number) {
+            drop(state);
+            // It has signed off already: this does not wait for work.
+            let _ = handle.join();
+        } else {
+            state.handles.insert(number, handle);
+        }
+    }
+
+    /// The operating system gave no thread: the job goes to those that there are.
+    fn do_without_thread(&self, number: usize, error: io::Error) -> io::Result<()> {
+        let mut state = self.state.lock();
+        state.live -= 1;
+        self.threads.store(state.live, Relaxed);
+        let others = state.live;
+        if others == 0 && state.closed {
+            self.empty.notify_all();
+        }
+        let job = state.laid.remove(&number);
+        drop(state);
+        let Some(job) = job else { return Ok(()) };
+        if others == 0 {
+            end(job, Job::shutdown);
+            return Err(error);
+        }
+        match self.place(job, others) {
+            Placed::Wake(thread) => thread.unpark(),
+            Placed::Closed(job) => end(job, Job::shutdown),
+            // The others have ended in the meantime.
+            Placed::NeedsThread(number) => return self.do_without_thread(number, error),
+            Placed::Done => {}
+        }
+        Ok(())
+    }
+
+    fn start_thread(self: &Arc<Self>, number: usize, around: Around) -> io::Result<thread::JoinHandle<()>> {
+        let inner = self.clone();
+        self.hooks.thread_builder().spawn(move || {
+            // Also when a hook panics: a thread that has gone must not be waited for.
+            let leave = Leave { inner: &inner, number };
+            around(&mut || {
+                inner.hooks.started();
+                inner.work(number);
+                inner.hooks.stopping();
+            });
+            drop(leave);
+        })
+    }
+
+    fn work(&self, number: usize) {
+        let parker = Parker::new();
+        loop {
+            match self.next(number, &parker) {
+                Next::Run(job) => end(job, Job::run),
+                Next::End => return,
+                Next::Sit => {
+                    if !parker.park_timeout(Some(self.config.keep_alive)) && self.grow_old(number) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn next(&self, number: usize, parker: &Parker) -> Next {
+        let mut state = self.state.lock();
+        if let Some(job) = state.laid.remove(&number) {
+            return Next::Run(job);
+        }
+        if let Some(job) = state.queue.pop_front() {
+            self.depth.store(state.queue.len(), Relaxed);
+            return Next::Run(job);
+        }
+        let seat = state.seats.iter().position(|seat| seat.thread == number);
+        if state.closed {
+            if let Some(seat) = seat {
+                state.seats.remove(seat);
+                self.idle.fetch_sub(1, Relaxed);
+            }
+            return Next::End;
+        }
+        if seat.is_none() {
+            state.seats.push(Seat { thread: number, unparker: parker.unparker() });
+            self.idle.fetch_add(1, Relaxed);
+        }
+        Next::Sit
+    }
+
+    /// Time is up: takes the seat away, unless a job was laid on it in the meantime.
+    fn grow_old(&self, number: usize) -> bool {
+        let mut state = self.state.lock();
+        let Some(seat) = state.seats.iter().position(|seat| seat.thread == number) else { return false };
+        state.seats.remove(seat);
+        self.idle.fetch_sub(1, Relaxed);
+        true
+    }
+}
+
+/// Signs a thread off.
+struct Leave<'a> {
+    inner: &'a Inner,
+    number: usize,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        let inner = self.inner;
+        let mut state = inner.state.lock();
+        state.live -= 1;
+        inner.threads.store(state.live, Relaxed);
+        // Only after a panic in a hook: a job was meant for this thread.
+        let orphan = state.laid.remove(&self.number);
+        // While the pool is open nobody else joins this thread; closed, `shutdown` does.
+        let mine = state.handles.remove(&self.number);
+        if mine.is_none() {
+            state.left.insert(self.number);
+        }
+        let earlier = std::mem::replace(&mut state.ended, mine);
+        if state.live == 0 && state.closed {
+            inner.empty.notify_all();
+        }
+        drop(state);
+        if let Some(job) = orphan {
+            end(job, Job::shutdown);
+        }
+        if let Some(handle) = earlier {
+            let _ = handle.join();
+        }
+    }
+}

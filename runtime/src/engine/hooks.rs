@@ -1,0 +1,58 @@
+//! The users' callbacks, and how the threads of a runtime are made.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use crate::base::prim::{Arc, thread};
+
+/// A callback without arguments.
+pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
+
+/// What every thread of a runtime has in common.
+#[derive(Clone)]
+pub(crate) struct ThreadHooks {
+    pub(crate) name: Arc<dyn Fn() -> String + Send + Sync>,
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) on_start: Option<Callback>,
+    pub(crate) on_stop: Option<Callback>,
+    pub(crate) on_park: Option<Callback>,
+    pub(crate) on_unpark: Option<Callback>,
+}
+
+impl ThreadHooks {
+    pub(crate) fn thread_builder(&self) -> thread::Builder {
+        let builder = thread::Builder::new().name((self.name)());
+        match self.stack_size {
+            Some(size) => builder.stack_size(size),
+            None => builder,
+        }
+    }
+
+    pub(crate) fn started(&self) {
+        call(&self.on_start);
+    }
+
+    pub(crate) fn stopping(&self) {
+        call(&self.on_stop);
+    }
+
+    pub(crate) fn parking(&self) {
+        call(&self.on_park);
+    }
+
+    pub(crate) fn unparked(&self) {
+        call(&self.on_unpark);
+    }
+}
+
+fn call(callback: &Option<Callback>) {
+    if let Some(callback) = callback {
+        callback();
+    }
+}
+
+impl fmt::Debug for ThreadHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadHooks").field("stack_size", &self.stack_size).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+//! What a worker owns while it runs, and hands on when it has to block.
+//!
+//! Next file to read: `engine/sched/policy.rs`.
+#![forbid(unsafe_code)]
+
+use std::time::Instant;
+
+use super::Notified;
+use super::policy::Policy;
+use super::queue::LocalQueue;
+use crate::base::rand::FastRand;
+
+/// Polls of the slot's tasks before the queue gets its turn: two tasks that wake each other would keep the
+/// worker to themselves. Tokio's figure.
+const MAX_LIFO_POLLS: u32 = 3;
+
+/// One worker's own state.
+#[derive(Debug)]
+pub(crate) struct Core<P: Policy> {
+    pub(crate) index: usize,
+    /// Polls so far, wrapping.
+    pub(crate) tick: u32,
+    pub(crate) queue: P::Queue,
+    /// The task that was woken last, to run next.
+    lifo: Option<Notified>,
+    lifo_allowed: bool,
+    /// Polls of tasks from the slot since the queue had its turn.
+    lifo_polls: u32,
+    /// Whether this worker is counted as searching.
+    pub(crate) searching: bool,
+    /// Whether the worker is in its sleep: what is pushed meanwhile comes from the driver.
+    pub(crate) asleep: bool,
+    pub(crate) rand: FastRand,
+    /// Since when it is awake.
+    pub(crate) awake_since: Instant,
+}
+
+impl<P: Policy> Core<P> {
+    pub(crate) fn new(index: usize, queue: P::Queue, lifo_allowed: bool, seed: u64) -> Self {
+        Self {
+            index,
+            tick: 0,
+            queue,
+            lifo: None,
+            lifo_allowed,
+            lifo_polls: 0,
+            searching: false,
+            asleep: false,
+            rand: FastRand::new(seed),
+            awake_since: Instant::now(),
+        }
+    }
+
+    /// Takes a task in that was made ready. Returns whether another worker could find something to steal now.
+    pub(crate) fn push(&mut self, task: Notified, to_the_back: bool) -> bool {
+        if to_the_back || !self.lifo_allowed {
+            self.queue.push(task);
+            return true;
+        }
+        match self.lifo.replace(task) {
+            Some(former) => {
+                self.queue.push(former);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The task of the slot, while its turns last; past that it goes to the back of the queue.
+    pub(crate) fn pop_lifo(&mut self) -> Option<Notified> {
+        let task = self.lifo.take()?;
+        if self.lifo_polls < MAX_LIFO_POLLS {
+            self.lifo_polls += 1;
+            return Some(task);
+        }
+        self.queue.push(task);
+        None
+    }
+
+    /// Puts the slot's task into the queue, where others can see it.
+    pub(crate) fn flush_lifo(&mut self) {
+        if let Some(task) = self.lifo.take() {
+            self.queue.push(task);
+        }
+    }
+
+    /// The next task of this worker's own.
+    pub(crate) fn pop(&mut self) -> Option<Notified> {
+        if let Some(task) = self.lifo.take() {
+            return Some(task);
+        }
+        self.queue.pop()
+    }
+
+    /// A task from the queue runs: the slot has its turns back.
+    pub(crate) fn renew_lifo(&mut self) {
+        self.lifo_polls = 0;
+    }
+
+    pub(crate) fn has_tasks(&self) -> bool {
+        self.lifo.is_some() || !self.queue.is_empty()
+    }
+
+    /// Whether there is more than this worker will take up next.
+    pub(crate) fn has_spare_tasks(&self) -> bool {
+        self.queue.len() + usize::from(self.lifo.is_some()) > 1
+    }
+}

@@ -1,0 +1,229 @@
+//! The current-thread flavour: one worker, on whichever thread is in `block_on`.
+//!
+//! Several threads may be in `block_on` at once. One holds the core and drives everything; the others poll only
+//! their own future, and each tries to take the core when the holder lets go of it.
+//!
+//! Next file to read: `engine/task/mod.rs`.
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
+
+use super::core::Core;
+use super::drive::TurnEnd;
+use super::policy::Policy;
+use super::shared::Shared;
+use super::tls::{self, Here};
+use super::worker::Worker;
+use super::{Notified, SchedRef};
+use crate::base::coop;
+use crate::base::park::{Parker, Unparker};
+use crate::base::prim::atomic::{AtomicBool, Ordering::*};
+use crate::base::prim::{Arc, Mutex};
+use crate::config::RuntimeConfig;
+use crate::engine::driver::Driver;
+use crate::engine::services::Services;
+
+/// What the threads share besides [`Shared`].
+#[derive(Debug)]
+pub(crate) struct Current {
+    /// Here while nobody drives.
+    core: Mutex<Option<Box<Core<Current>>>>,
+    /// Threads in `block_on` that wait for the core.
+    waiting: Mutex<Vec<Unparker>>,
+    /// Whether the future of the driving `block_on` wants to be polled.
+    root_woken: AtomicBool,
+}
+
+/// The owner's side of a current-thread scheduler.
+#[derive(Debug)]
+pub(crate) struct Driven {
+    shared: Arc<Shared<Current>>,
+}
+
+pub(crate) fn start(config: RuntimeConfig, driver: Driver, services: Services) -> (SchedRef, Driven) {
+    let policy = Current {
+        core: Mutex::new(None),
+        waiting: Mutex::new(Vec::new()),
+        root_woken: AtomicBool::new(false),
+    };
+    let shared = Shared::new(config, driver, services, policy);
+    // Tasks run in the order in which they became ready: the slot belongs to the multi-threaded flavour.
+    let core = Core::new(0, VecDeque::with_capacity(64), false, 0);
+    *shared.policy.core.lock() = Some(Box::new(core));
+    (SchedRef::Current(shared.clone()), Driven { shared })
+}
+
+impl Driven {
+    /// Runs the scheduler on this thread until the future is done, or waits while another thread does.
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let parker = Parker::new();
+        let waker = parker.unparker().into_waker();
+        loop {
+            if let Some(core) = self.take_core() {
+                return self.drive(core, future);
+            }
+            // Announced first: a core that is given back after the next line wakes this thread.
+            self.shared.policy.waiting.lock().push(parker.unparker());
+            if let Some(core) = self.take_core() {
+                return self.drive(core, future);
+            }
+            let poll = coop::budget(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
+            if let Poll::Ready(output) = poll {
+                return output;
+            }
+            parker.park();
+        }
+    }
+
+    fn take_core(&self) -> Option<Box<Core<Current>>> {
+        self.shared.policy.core.lock().take()
+    }
+
+    fn drive<F: Future>(&self, core: Box<Core<Current>>, mut future: Pin<&mut F>) -> F::Output {
+        let shared = &self.shared;
+        let worker = Worker::new(shared.clone(), 0);
+        let give_back = GiveBack { worker: &worker };
+        let waker = Waker::from(Arc::new(RootWaker(shared.clone())));
+        let mut cx = Context::from_waker(&waker);
+        shared.policy.root_woken.store(true, Relaxed);
+        let output = tls::enter_current(give_back.worker, || {
+            let mut core = core;
+            core.awake_since = Instant::now();
+            loop {
+                let (next, poll) = worker.lend(core, || {
+                    if shared.policy.root_woken.swap(false, Acquire) {
+                        coop::budget(|| future.as_mut().poll(&mut cx))
+                    } else {
+                        Poll::Pending
+                    }
+                });
+                core = held(next);
+                if let Poll::Ready(output) = poll {
+                    // Where `give_back` looks for it.
+                    *worker.core.borrow_mut() = Some(core);
+                    return output;
+                }
+                let (next, end) = held(worker.turn(core));
+                core = held(match end {
+                    TurnEnd::Spent => worker.look(next),
+                    TurnEnd::Idle => worker.rest(next),
+                });
+            }
+        });
+        drop(give_back);
+        output
+    }
+
+    /// Drops every task and closes the runtime. Called when nobody drives it any more.
+    pub(crate) fn close(&self) {
+        let shared = &self.shared;
+        if !shared.inject.close() {
+            return;
+        }
+        let worker = Worker::new(shared.clone(), 0);
+        let core = self.take_core();
+        tls::enter_current(&worker, || {
+            shared.owned.close_and_shutdown_all(0);
+            if let Some(mut core) = core {
+                while let Some(task) = core.pop() {
+                    drop(task);
+                }
+            }
+        });
+        shared.finish();
+    }
+}
+
+/// The core of this flavour never changes hands during a poll.
+fn held<T>(core: Option<T>) -> T {
+    core.expect("the core of a current_thread runtime stays with the thread that drives it")
+}
+
+impl Worker<Current> {
+    fn rest(&self, core: Box<Core<Current>>) -> Option<Box<Core<Current>>> {
+        if !self.defer.is_empty() || Current::has_other_work(&self.shared) {
+            return self.look(core);
+        }
+        let hooks = &self.shared.services.hooks;
+        let (core, ()) = self.lend(core, || hooks.parking());
+        let core = core?;
+        let core = if core.has_tasks() || Current::has_other_work(&self.shared) {
+            self.look(core)?
+        } else {
+            self.sleep(core)?
+        };
+        self.lend(core, || hooks.unparked()).0
+    }
+}
+
+/// Gives the core back when `block_on` ends, by a panic too, and lets another thread drive.
+struct GiveBack<'a> {
+    worker: &'a Worker<Current>,
+}
+
+impl Drop for GiveBack<'_> {
+    fn drop(&mut self) {
+        let policy = &self.worker.shared.policy;
+        // Wakers that were put off belong to tasks that the next driver will run.
+        self.worker.defer.wake();
+        let core = self.worker.core.borrow_mut().take();
+        *policy.core.lock() = core;
+        let waiting = std::mem::take(&mut *policy.waiting.lock());
+        for thread in waiting {
+            thread.unpark();
+        }
+    }
+}
+
+/// Wakes the future of the driving `block_on`.
+struct RootWaker(Arc<Shared<Current>>);
+
+impl Wake for RootWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Release: what was written before this is seen by the poll that it asks for.
+        if !self.0.policy.root_woken.swap(true, Release) {
+            self.0.beds[0].wake(&self.0.services.registries);
+        }
+    }
+}
+
+impl Policy for Current {
+    type Queue = VecDeque<Notified>;
+
+    #[inline]
+    fn here(here: Here<'_>) -> Option<&Worker<Self>> {
+        match here {
+            Here::Current(worker) => Some(worker),
+            _ => None,
+        }
+    }
+
+    fn take_global(shared: &Shared<Self>, _core: &mut Core<Self>) -> Option<Notified> {
+        shared.inject.pop()
+    }
+
+    fn search(_shared: &Shared<Self>, _core: &mut Core<Self>) -> Option<Notified> {
+        None
+    }
+
+    fn found_work(_shared: &Shared<Self>, _core: &mut Core<Self>) {}
+
+    fn pushed_locally(_shared: &Shared<Self>, _core: &Core<Self>) {}
+
+    fn pushed_globally(shared: &Shared<Self>) {
+        shared.beds[0].wake(&shared.services.registries);
+    }
+
+    fn has_other_work(shared: &Shared<Self>) -> bool {
+        !shared.inject.is_empty() || shared.policy.root_woken.load(Acquire)
+    }
+}

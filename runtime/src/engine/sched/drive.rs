@@ -1,0 +1,177 @@
+//! The run loop, once for all flavours: a turn of polls, a look at the events, a sleep.
+//!
+//! ```text
+//!        +------------------ turn: up to event_interval polls -----------------+
+//!        |  every global_queue_interval-th poll: global queue, then own queue  |
+//!        |  else: slot, own queue, global queue, then search with the others   |
+//!        +----------+------------------------------------------+---------------+
+//!        Spent      |                                          | Idle
+//!                   v                                          v
+//!        look: driver without waiting,              sleep: driver or parker, until
+//!        due timers, deferred wakers                woken, an event, or a deadline
+//! ```
+//!
+//! Each step takes the core and gives it back; `None` means that the running task has taken the core away.
+//!
+//! Next file to read: `engine/sched/multi.rs`.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use super::Notified;
+use super::core::Core;
+use super::policy::Policy;
+use super::queue::LocalQueue;
+use super::sleep::Limits;
+use super::worker::Worker;
+use crate::base::coop;
+use crate::engine::counters::WorkerCounters;
+use crate::engine::driver::Turn as DriverTurn;
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TurnEnd {
+    /// Its polls are used up: time to look at the events.
+    Spent,
+    /// There is nothing to run.
+    Idle,
+}
+
+impl<P: Policy> Worker<P> {
+    fn counters(&self) -> &WorkerCounters {
+        &self.shared.counters.workers[self.index]
+    }
+
+    /// Polls tasks until there are none or it is time to look at the events.
+    pub(crate) fn turn(&self, mut core: Box<Core<P>>) -> Option<(Box<Core<P>>, TurnEnd)> {
+        for _ in 0..self.shared.config.event_interval {
+            core.tick = core.tick.wrapping_add(1);
+            let task = self.next_task(&mut core).or_else(|| P::search(&self.shared, &mut core));
+            let Some(task) = task else { return Some((core, TurnEnd::Idle)) };
+            core = self.run(core, task)?;
+        }
+        Some((core, TurnEnd::Spent))
+    }
+
+    fn next_task(&self, core: &mut Core<P>) -> Option<Notified> {
+        if core.tick.is_multiple_of(self.shared.global_queue_interval) {
+            P::take_global(&self.shared, core).or_else(|| core.pop())
+        } else {
+            core.pop().or_else(|| P::take_global(&self.shared, core))
+        }
+    }
+
+    /// Polls one task, and then those that it wakes through the slot, all on one budget.
+    fn run(&self, mut core: Box<Core<P>>, task: Notified) -> Option<Box<Core<P>>> {
+        P::found_work(&self.shared, &mut core);
+        core.renew_lifo();
+        self.counters().polls.add(1);
+        coop::budget(|| {
+            let mut core = self.lend(core, || task.run()).0?;
+            loop {
+                if !coop::has_budget_remaining() {
+                    core.flush_lifo();
+                    return Some(core);
+                }
+                let Some(task) = core.pop_lifo() else { return Some(core) };
+                self.counters().polls.add(1);
+                core = self.lend(core, || task.run()).0?;
+            }
+        })
+    }
+
+    /// Looks at the events without waiting for any.
+    pub(crate) fn look(&self, core: Box<Core<P>>) -> Option<Box<Core<P>>> {
+        self.attend(core, || match self.shared.driver.try_lock() {
+            Some(mut driver) => driver.turn(Some(Duration::ZERO)),
+            None => DriverTurn::default(),
+        })
+    }
+
+    /// Sleeps until there may be something to do.
+    pub(crate) fn sleep(&self, core: Box<Core<P>>) -> Option<Box<Core<P>>> {
+        let counters = self.counters();
+        let now = Instant::now();
+        counters.parks.add(1);
+        counters.park_unparks.add(1);
+        counters.add_busy(now.saturating_duration_since(core.awake_since));
+        let limits = self.limits();
+        let bed = &self.shared.beds[self.index];
+        let mut core = self.attend(core, || {
+            let turn = bed.sleep(&self.shared.driver, limits);
+            self.auto_advance();
+            turn
+        })?;
+        core.awake_since = Instant::now();
+        counters.park_unparks.add(1);
+        Some(core)
+    }
+
+    /// Lets events in: readiness through `f`, then due timers, then the wakers that were put off.
+    fn attend(&self, mut core: Box<Core<P>>, f: impl FnOnce() -> DriverTurn) -> Option<Box<Core<P>>> {
+        core.asleep = true;
+        let shared = &*self.shared;
+        let (core, (turn, fired)) = self.lend(core, || {
+            let turn = f();
+            let fired = shared.services.registries.timers.as_ref().map_or(0, |timers| {
+                // Whoever looks at the events also looks after the timers that belong to no worker.
+                timers.fire(self.index) + timers.fire(timers.shared_shard())
+            });
+            self.defer.wake();
+            (turn, fired)
+        });
+        let mut core = core?;
+        core.asleep = false;
+        let counters = self.counters();
+        counters.io_events.add(turn.io_events as u64);
+        counters.timers_fired.add(fired as u64);
+        counters.budget_yields.add(u64::from(coop::take_forced_yields()));
+        counters.queue_depth.set(core.queue.len() as u64);
+        if core.has_spare_tasks() {
+            P::pushed_locally(shared, &core);
+        }
+        Some(core)
+    }
+
+    /// How long this worker may sleep: not at all if wakers wait for its look at the driver, else until a deadline.
+    fn limits(&self) -> Limits {
+        if !self.defer.is_empty() {
+            return Limits { in_driver: Some(Duration::ZERO), on_parker: Some(Duration::ZERO) };
+        }
+        let Some(timers) = &self.shared.services.registries.timers else {
+            return Limits { in_driver: None, on_parker: None };
+        };
+        let own = timers.next_deadline(self.index);
+        let any = timers.next_deadline(timers.shared_shard()).into_iter().chain(own).min();
+        let clock = timers.clock();
+        let now = clock.now();
+        let left = |deadline: Option<Instant>| {
+            let deadline = deadline?;
+            if !clock.is_paused() {
+                Some(deadline.saturating_duration_since(now))
+            } else if clock.can_auto_advance() {
+                // Only look: the clock will be moved instead.
+                Some(Duration::ZERO)
+            } else {
+                None
+            }
+        };
+        Limits { in_driver: left(any), on_parker: left(own) }
+    }
+
+    /// Moves a paused clock to the next timer, if there is nothing else to do.
+    fn auto_advance(&self) {
+        let Some(timers) = &self.shared.services.registries.timers else { return };
+        let clock = timers.clock();
+        if !clock.can_auto_advance() || !self.defer.is_empty() || P::has_other_work(&self.shared) {
+            return;
+        }
+        if self.core.borrow().as_ref().is_none_or(|core| core.has_tasks()) {
+            return;
+        }
+        if let Some(deadline) = timers.next_deadline_all() {
+            // Only a clock that was resumed at this very moment refuses, and then the time comes by itself.
+            let _ = clock.advance(deadline.saturating_duration_since(clock.now()));
+        }
+    }
+}

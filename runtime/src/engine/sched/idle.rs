@@ -1,0 +1,116 @@
+//! Who sleeps, who searches, and whom to wake for new work.
+//!
+//! A worker is *running*, *searching* (awake, without work, looking at the others' queues) or *asleep*. One word
+//! holds how many search and how many sleep; a stack under a lock holds which ones sleep, the last one to fall
+//! asleep on top, so that work gathers on few threads and warm caches.
+//!
+//! Waking a thread costs as much as hundreds of polls, so new work wakes nobody while somebody searches: the
+//! searcher will find it. For that to lose no wake-up, both sides do two steps with a sequentially consistent
+//! fence in between:
+//!
+//! * who brings work: pushes it, *then* reads the word, and wakes a sleeper if nobody searches.
+//! * who falls asleep: writes itself into the word, *then*, if it was the last searcher, looks at all queues again.
+//!
+//! And a searcher that finds work hands the search on: if it was the last one it wakes the next sleeper, because
+//! there may be more where this came from.
+//!
+//! Next file to read: `engine/sched/sleep.rs`.
+#![forbid(unsafe_code)]
+
+use crate::base::prim::Mutex;
+use crate::base::prim::atomic::{AtomicU64, Ordering::*, fence};
+
+/// One searcher, in the low half of the word.
+const SEARCHER: u64 = 1;
+/// One sleeper, in the high half.
+const SLEEPER: u64 = 1 << 32;
+
+fn searchers(word: u64) -> u64 {
+    word & (SLEEPER - 1)
+}
+
+fn sleepers(word: u64) -> u64 {
+    word >> 32
+}
+
+#[derive(Debug)]
+pub(crate) struct Idle {
+    word: AtomicU64,
+    stack: Mutex<Vec<usize>>,
+    workers: u64,
+}
+
+impl Idle {
+    /// All workers are running.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            word: AtomicU64::new(0),
+            stack: Mutex::new(Vec::with_capacity(workers)),
+            workers: workers as u64,
+        }
+    }
+
+    /// There is new work. Returns the worker to wake for it, which counts as searching from now on.
+    #[must_use = "the returned worker sleeps and has to be woken"]
+    pub(crate) fn worker_to_wake(&self) -> Option<usize> {
+        // Between the push and the read; see the page above.
+        fence(SeqCst);
+        if !Self::wants_waking(self.word.load(Relaxed)) {
+            return None;
+        }
+        let mut stack = self.stack.lock();
+        // Somebody may have been quicker.
+        if !Self::wants_waking(self.word.load(Relaxed)) {
+            return None;
+        }
+        let worker = stack.pop()?;
+        self.word.fetch_add(SEARCHER.wrapping_sub(SLEEPER), SeqCst);
+        Some(worker)
+    }
+
+    fn wants_waking(word: u64) -> bool {
+        searchers(word) == 0 && sleepers(word) > 0
+    }
+
+    /// A worker without work asks to search. At most half of the workers may, for they meet on the same queues.
+    pub(crate) fn try_search(&self) -> bool {
+        if 2 * searchers(self.word.load(Relaxed)) >= self.workers {
+            return false;
+        }
+        self.word.fetch_add(SEARCHER, SeqCst);
+        true
+    }
+
+    /// A searcher has found work. Returns whether it was the last one and must wake another.
+    #[must_use = "the last searcher hands the search on"]
+    pub(crate) fn found_work(&self) -> bool {
+        searchers(self.word.fetch_sub(SEARCHER, SeqCst)) == 1
+    }
+
+    /// A worker falls asleep. Returns whether it was the last searcher and must look at all queues once more.
+    #[must_use = "the last searcher looks once more"]
+    pub(crate) fn fall_asleep(&self, worker: usize, searching: bool) -> bool {
+        let mut stack = self.stack.lock();
+        stack.push(worker);
+        let change = if searching { SLEEPER.wrapping_sub(SEARCHER) } else { SLEEPER };
+        let before = self.word.fetch_add(change, SeqCst);
+        drop(stack);
+        // Between the write and the look at the queues.
+        fence(SeqCst);
+        searching && searchers(before) == 1
+    }
+
+    /// A worker was woken by something else than [`worker_to_wake`](Self::worker_to_wake). Returns false if it has
+    /// been chosen by that in the meantime, and thus counts as searching.
+    pub(crate) fn wake_up(&self, worker: usize) -> bool {
+        let mut stack = self.stack.lock();
+        let Some(place) = stack.iter().rposition(|&w| w == worker) else { return false };
+        stack.remove(place);
+        self.word.fetch_sub(SLEEPER, SeqCst);
+        true
+    }
+
+    pub(crate) fn is_asleep(&self, worker: usize) -> bool {
+        self.stack.lock().contains(&worker)
+    }
+}

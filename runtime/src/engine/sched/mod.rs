@@ -1,0 +1,174 @@
+//! The schedulers.
+//!
+//! One engine ([`drive`]) runs both flavours ([`multi`], [`current`]) through [`policy`]. [`SchedRef`] is how the
+//! rest of the crate names a scheduler, and the only place that asks which flavour it is.
+//!
+//! Next file to read: `engine/sched/drive.rs`.
+
+mod core;
+pub(crate) mod current;
+mod defer;
+mod drive;
+mod idle;
+mod inject;
+pub(crate) mod multi;
+mod policy;
+mod queue;
+mod shared;
+mod sleep;
+mod tls;
+mod worker;
+
+use std::future::Future;
+use std::panic::Location;
+use std::task::Waker;
+
+use self::current::Current;
+use self::multi::Multi;
+use self::shared::Shared;
+use self::tls::Here;
+use crate::base::prim::Arc;
+use crate::config::RuntimeConfig;
+use crate::engine::counters::Counters;
+use crate::engine::services::Services;
+use crate::engine::task::{self, Id, JoinHandle, Schedule};
+
+/// A task of a scheduler.
+pub(crate) type Task = task::Task<SchedRef>;
+/// The right to run such a task once.
+pub(crate) type Notified = task::Notified<SchedRef>;
+
+/// A scheduler, of whichever flavour.
+#[derive(Clone, Debug)]
+pub(crate) enum SchedRef {
+    Multi(Arc<Shared<Multi>>),
+    Current(Arc<Shared<Current>>),
+}
+
+/// Does the same for either flavour.
+macro_rules! either {
+    ($sched:expr, $shared:ident => $body:expr) => {
+        match $sched {
+            SchedRef::Multi($shared) => $body,
+            SchedRef::Current($shared) => $body,
+        }
+    };
+}
+
+impl SchedRef {
+    pub(crate) fn spawn<F>(
+        &self,
+        future: F,
+        id: Id,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        either!(self, shared => shared.spawn(future, self.clone(), id, location))
+    }
+
+    pub(crate) fn services(&self) -> &Services {
+        either!(self, shared => &shared.services)
+    }
+
+    pub(crate) fn config(&self) -> &RuntimeConfig {
+        either!(self, shared => &shared.config)
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        either!(self, shared => &shared.counters)
+    }
+
+    /// Tasks that have not ended.
+    pub(crate) fn alive_tasks(&self) -> usize {
+        either!(self, shared => shared.owned.len())
+    }
+
+    /// Tasks spawned since the runtime began.
+    pub(crate) fn spawned_tasks(&self) -> u64 {
+        either!(self, shared => shared.owned.spawned_count())
+    }
+
+    /// Tasks in the global queue.
+    pub(crate) fn global_queue_len(&self) -> usize {
+        either!(self, shared => shared.inject.len())
+    }
+
+    /// Tasks in one worker's own queue.
+    pub(crate) fn local_queue_len(&self, worker: usize) -> usize {
+        match self {
+            Self::Multi(shared) => shared.queue_len(worker),
+            // Nobody but its thread can look into this queue: what it last told.
+            Self::Current(shared) => shared.counters.workers[worker].queue_depth.get() as usize,
+        }
+    }
+
+    /// The index of this scheduler's worker on this thread.
+    pub(crate) fn worker_here(&self) -> Option<usize> {
+        either!(self, shared => shared.worker_here())
+    }
+
+    /// Wakes the thread that may wait with a paused clock for a job of the blocking pool.
+    pub(crate) fn wake_all(&self) {
+        either!(self, shared => shared.wake_all());
+    }
+
+    /// Whether both are the same runtime's.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Multi(a), Self::Multi(b)) => Arc::ptr_eq(a, b),
+            (Self::Current(a), Self::Current(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+impl Schedule for SchedRef {
+    #[inline]
+    fn schedule(&self, task: Notified) {
+        either!(self, shared => shared.schedule(task, false));
+    }
+
+    #[inline]
+    fn schedule_here(task: Notified) -> Result<(), Notified> {
+        tls::with(|here| match (here, task.scheduler()) {
+            (Here::Multi(worker), Self::Multi(shared)) if Arc::ptr_eq(&worker.shared, shared) => {
+                worker.push(task, false)
+            }
+            (Here::Current(worker), Self::Current(shared)) if Arc::ptr_eq(&worker.shared, shared) => {
+                worker.push(task, false)
+            }
+            _ => Err(task),
+        })
+    }
+
+    #[inline]
+    fn yield_now(&self, task: Notified) {
+        either!(self, shared => shared.schedule(task, true));
+    }
+
+    #[inline]
+    fn release(&self, task: &Task) -> Option<Task> {
+        either!(self, shared => shared.release(task))
+    }
+}
+
+/// Wakes the task after this worker's next look at the events; at once where there is no worker.
+pub(crate) fn defer(waker: &Waker) {
+    let deferred = tls::with(|here| match here {
+        Here::Nobody => false,
+        Here::Multi(worker) => {
+            worker.defer.push(waker);
+            true
+        }
+        Here::Current(worker) => {
+            worker.defer.push(waker);
+            true
+        }
+    });
+    if !deferred {
+        waker.wake_by_ref();
+    }
+}

@@ -1,0 +1,329 @@
+//! The multi-threaded flavour: worker threads with queues of their own that steal from each other.
+//!
+//! Next file to read: `engine/sched/current.rs`.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::core::Core;
+use super::drive::TurnEnd;
+use super::idle::Idle;
+use super::policy::Policy;
+use super::queue::{StealQueue, Stealer};
+use super::shared::Shared;
+use super::tls::{self, Here};
+use super::worker::Worker;
+use super::{Notified, SchedRef};
+use crate::base::prim::{Arc, Condvar, Mutex, thread};
+use crate::config::RuntimeConfig;
+use crate::engine::driver::Driver;
+use crate::engine::services::Services;
+
+/// The most tasks that one visit to the global queue brings, so that a worker leaves some to the others.
+const MAX_GLOBAL_BATCH: usize = 32;
+
+/// What the workers share besides [`Shared`].
+#[derive(Debug)]
+pub(crate) struct Multi {
+    stealers: Box<[Stealer<Notified>]>,
+    idle: Idle,
+    stopped: Mutex<Stopped>,
+    live: Mutex<usize>,
+    all_gone: Condvar,
+}
+
+/// The workers that have stopped; the last one to stop cleans up.
+#[derive(Debug, Default)]
+struct Stopped {
+    cores: Vec<Box<Core<Multi>>>,
+    cleaned_up: bool,
+}
+
+/// The threads of a runtime.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    shared: Arc<Shared<Multi>>,
+    handles: Mutex<Vec<thread::JoinHandle<()>>>,
+}
+
+/// How the front makes a runtime the current one for a thread's whole life.
+pub(crate) type AroundThread = fn(&SchedRef, &mut dyn FnMut());
+
+/// Starts a runtime's workers.
+///
+/// # Errors
+///
+/// When the operating system gives no thread. The ones that it gave have ended again by then.
+pub(crate) fn start(
+    config: RuntimeConfig,
+    driver: Driver,
+    services: Services,
+    around: AroundThread,
+) -> io::Result<(SchedRef, Workers)> {
+    let count = config.resolved_workers();
+    let queues: Vec<_> = (0..count).map(|_| StealQueue::new()).collect();
+    let policy = Multi {
+        stealers: queues.iter().map(StealQueue::stealer).collect(),
+        idle: Idle::new(count),
+        stopped: Mutex::new(Stopped::default()),
+        live: Mutex::new(count),
+        all_gone: Condvar::new(),
+    };
+    let lifo_allowed = config.lifo_slot;
+    let shared = Shared::new(config, driver, services, policy);
+    let workers = Workers { shared: shared.clone(), handles: Mutex::new(Vec::with_capacity(count)) };
+    let sched = SchedRef::Multi(shared.clone());
+    for (index, queue) in queues.into_iter().enumerate() {
+        let core = Box::new(Core::new(index, queue, lifo_allowed, seed(&shared, index)));
+        let (shared, sched) = (shared.clone(), sched.clone());
+        let spawned = workers.shared.services.hooks.thread_builder().spawn(move || {
+            let gone = Gone(shared.clone());
+            let mut core = Some(core);
+            around(&sched, &mut || {
+                if let Some(core) = core.take() {
+                    run_worker(shared.clone(), core);
+                }
+            });
+            // Only when everything of this thread is over: whoever waits may free what it used.
+            drop(gone);
+        });
+        match spawned {
+            Ok(handle) => workers.handles.lock().push(handle),
+            Err(error) => {
+                // Those that never started cannot sign off by themselves.
+                *workers.shared.policy.live.lock() -= count - index;
+                workers.close();
+                workers.wait(None);
+                return Err(error);
+            }
+        }
+    }
+    Ok((sched, workers))
+}
+
+fn seed(shared: &Arc<Shared<Multi>>, index: usize) -> u64 {
+    // Where the runtime lies in memory differs from one to the next.
+    (Arc::as_ptr(shared) as usize as u64).wrapping_add(index as u64)
+}
+
+fn run_worker(shared: Arc<Shared<Multi>>, core: Box<Core<Multi>>) {
+    let hooks = shared.services.hooks.clone();
+    let worker = Worker::new(shared, core.index);
+    hooks.started();
+    tls::enter_multi(&worker, || worker.run_until_closed(core));
+    hooks.stopping();
+}
+
+impl Worker<Multi> {
+    fn run_until_closed(&self, mut core: Box<Core<Multi>>) {
+        let shared = &*self.shared;
+        core.awake_since = Instant::now();
+        while !shared.inject.is_closed() {
+            let Some((next, end)) = self.turn(core) else { return };
+            let next = match end {
+                TurnEnd::Spent => self.look(next),
+                TurnEnd::Idle => self.rest(next),
+            };
+            let Some(next) = next else { return };
+            core = next;
+        }
+        self.stop(core);
+    }
+
+    /// Sleeps as an idle worker: others may wake it for new work.
+    fn rest(&self, core: Box<Core<Multi>>) -> Option<Box<Core<Multi>>> {
+        let shared = &*self.shared;
+        if !self.defer.is_empty() {
+            return self.look(core);
+        }
+        let (core, ()) = self.lend(core, || shared.services.hooks.parking());
+        let mut core = core?;
+        if core.has_tasks() {
+            return Some(core);
+        }
+        let last_searcher = shared.policy.idle.fall_asleep(self.index, core.searching);
+        core.searching = false;
+        if last_searcher && has_stealable(shared) {
+            wake_one(shared, self.index);
+        }
+        loop {
+            core = self.sleep(core)?;
+            if shared.inject.is_closed() {
+                break;
+            }
+            if core.has_tasks() {
+                // The driver brought them. If a waker has chosen this worker meanwhile, it counts as searching.
+                core.searching = !shared.policy.idle.wake_up(self.index);
+                break;
+            }
+            if !shared.policy.idle.is_asleep(self.index) {
+                core.searching = true;
+                break;
+            }
+            shared.counters.workers[self.index].noop_parks.add(1);
+        }
+        self.lend(core, || shared.services.hooks.unparked()).0
+    }
+
+    /// Closes this worker. The last one to come here cleans up for all.
+    fn stop(&self, core: Box<Core<Multi>>) {
+        let shared = &*self.shared;
+        shared.owned.close_and_shutdown_all(self.index);
+        let last = {
+            let mut stopped = shared.policy.stopped.lock();
+            stopped.cores.push(core);
+            stopped.cores.len() == shared.beds.len()
+        };
+        if last {
+            shared.clean_up();
+        }
+    }
+}
+
+fn has_stealable(shared: &Shared<Multi>) -> bool {
+    !shared.inject.is_empty() || shared.policy.stealers.iter().any(|stealer| !stealer.is_empty())
+}
+
+fn wake_one(shared: &Shared<Multi>, by: usize) {
+    if let Some(sleeper) = shared.policy.idle.worker_to_wake() {
+        shared.counters.workers[by].wakeups_sent.add(1);
+        shared.beds[sleeper].wake(&shared.services.registries);
+    }
+}
+
+impl Policy for Multi {
+    type Queue = StealQueue<Notified>;
+
+    #[inline]
+    fn here(here: Here<'_>) -> Option<&Worker<Self>> {
+        match here {
+            Here::Multi(worker) => Some(worker),
+            _ => None,
+        }
+    }
+
+    fn take_global(shared: &Shared<Self>, core: &mut Core<Self>) -> Option<Notified> {
+        let fair_share = shared.inject.len() / shared.beds.len() + 1;
+        shared.inject.pop_batch(&mut core.queue, fair_share.min(MAX_GLOBAL_BATCH))
+    }
+
+    fn search(shared: &Shared<Self>, core: &mut Core<Self>) -> Option<Notified> {
+        let count = shared.policy.stealers.len();
+        if !core.searching {
+            core.searching = shared.policy.idle.try_search();
+            if !core.searching {
+                return None;
+            }
+        }
+        let start = core.rand.below(count as u32) as usize;
+        for victim in (start..count).chain(0..start).filter(|&victim| victim != core.index) {
+            if let Some((task, stolen)) = shared.policy.stealers[victim].steal_into(&mut core.queue) {
+                let counters = &shared.counters.workers[core.index];
+                counters.steals.add(stolen as u64);
+                counters.steal_operations.add(1);
+                counters.steals_from[victim].add(stolen as u64);
+                return Some(task);
+            }
+        }
+        Self::take_global(shared, core)
+    }
+
+    #[inline]
+    fn found_work(shared: &Shared<Self>, core: &mut Core<Self>) {
+        if core.searching {
+            core.searching = false;
+            if shared.policy.idle.found_work() {
+                wake_one(shared, core.index);
+            }
+        }
+    }
+
+    #[inline]
+    fn pushed_locally(shared: &Shared<Self>, core: &Core<Self>) {
+        wake_one(shared, core.index);
+    }
+
+    fn pushed_globally(shared: &Shared<Self>) {
+        if let Some(sleeper) = shared.policy.idle.worker_to_wake() {
+            shared.beds[sleeper].wake(&shared.services.registries);
+        }
+    }
+
+    fn has_other_work(shared: &Shared<Self>) -> bool {
+        has_stealable(shared)
+    }
+}
+
+impl Shared<Multi> {
+    /// Drops whatever is left, once. All tasks have been shut down, and no worker polls any more.
+    fn clean_up(&self) {
+        let cores = {
+            let mut stopped = self.policy.stopped.lock();
+            if std::mem::replace(&mut stopped.cleaned_up, true) {
+                return;
+            }
+            std::mem::take(&mut stopped.cores)
+        };
+        for mut core in cores {
+            while let Some(task) = core.pop() {
+                drop(task);
+            }
+        }
+        self.finish();
+    }
+
+    /// Tasks in one worker's queue now.
+    pub(crate) fn queue_len(&self, worker: usize) -> usize {
+        self.policy.stealers[worker].len()
+    }
+}
+
+impl Workers {
+    /// Asks the workers to stop.
+    pub(crate) fn close(&self) {
+        if self.shared.inject.close() {
+            self.shared.wake_all();
+        }
+    }
+
+    /// Waits until they have, for `limit` at most. Returns whether they have.
+    pub(crate) fn wait(&self, limit: Option<Duration>) -> bool {
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let policy = &self.shared.policy;
+        let mut live = policy.live.lock();
+        while *live > 0 {
+            live = match deadline {
+                None => policy.all_gone.wait(live),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    policy.all_gone.wait_timeout(live, left).0
+                }
+            };
+        }
+        drop(live);
+        let handles = std::mem::take(&mut *self.handles.lock());
+        for handle in handles {
+            // A panic in a thread hook ends a worker early; the process has heard of it by the panic hook.
+            let _ = handle.join();
+        }
+        // For the case that a worker's hook panicked, and the last worker never came.
+        self.shared.owned.close_and_shutdown_all(0);
+        self.shared.clean_up();
+        true
+    }
+}
+
+/// Signs a worker's thread off.
+struct Gone(Arc<Shared<Multi>>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        let policy = &self.0.policy;
+        *policy.live.lock() -= 1;
+        policy.all_gone.notify_all();
+    }
+}

@@ -1,0 +1,110 @@
+//! What all threads share of one runtime's scheduler.
+//!
+//! Next file to read: `engine/sched/drive.rs`.
+#![forbid(unsafe_code)]
+
+use std::future::Future;
+use std::panic::Location;
+
+use super::inject::Inject;
+use super::policy::Policy;
+use super::sleep::Bed;
+use super::{Notified, SchedRef, Task, tls};
+use crate::base::prim::{Arc, CachePadded, Mutex};
+use crate::config::RuntimeConfig;
+use crate::engine::counters::Counters;
+use crate::engine::driver::Driver;
+use crate::engine::services::Services;
+use crate::engine::task::{Id, JoinHandle, OwnedTasks};
+
+#[derive(Debug)]
+pub(crate) struct Shared<P: Policy> {
+    pub(crate) config: RuntimeConfig,
+    pub(crate) global_queue_interval: u32,
+    pub(crate) inject: Inject<Notified>,
+    pub(crate) owned: OwnedTasks<SchedRef>,
+    /// Owned by whichever worker waits for events now; nobody ever blocks on this lock.
+    pub(crate) driver: Mutex<Driver>,
+    pub(crate) beds: Box<[CachePadded<Bed>]>,
+    pub(crate) services: Services,
+    pub(crate) counters: Counters,
+    pub(crate) policy: P,
+}
+
+impl<P: Policy> Shared<P> {
+    pub(crate) fn new(config: RuntimeConfig, driver: Driver, services: Services, policy: P) -> Arc<Self> {
+        let workers = config.resolved_workers();
+        Arc::new(Self {
+            global_queue_interval: config.resolved_global_queue_interval(),
+            config,
+            inject: Inject::new(),
+            owned: OwnedTasks::new(workers + 1),
+            driver: Mutex::new(driver),
+            beds: (0..workers).map(|_| CachePadded::new(Bed::new())).collect(),
+            services,
+            counters: Counters::new(workers),
+            policy,
+        })
+    }
+
+    /// Makes a task of a future and queues it. A runtime that shuts down drops the future at once, and the join
+    /// handle reports a cancelled task.
+    pub(crate) fn spawn<F>(
+        self: &Arc<Self>,
+        future: F,
+        sched: SchedRef,
+        id: Id,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let shard = self.worker_here().unwrap_or(self.beds.len());
+        let (handle, task) = self.owned.bind(future, sched, id, location, shard);
+        if let Some(task) = task {
+            self.schedule(task, false);
+        }
+        handle
+    }
+
+    /// The index of this runtime's worker on this thread.
+    pub(crate) fn worker_here(self: &Arc<Self>) -> Option<usize> {
+        tls::with(|here| {
+            let worker = P::here(here).filter(|worker| Arc::ptr_eq(&worker.shared, self))?;
+            Some(worker.index)
+        })
+    }
+
+    /// Queues a task that has become ready: on the worker's own queue if this is one, else on the global one.
+    pub(crate) fn schedule(self: &Arc<Self>, task: Notified, to_the_back: bool) {
+        let remote = tls::with(|here| match P::here(here) {
+            Some(worker) if Arc::ptr_eq(&worker.shared, self) => worker.push(task, to_the_back).err(),
+            _ => Some(task),
+        });
+        if let Some(task) = remote {
+            self.counters.remote_schedules.add_shared(1);
+            if self.inject.push(task) {
+                P::pushed_globally(self);
+            }
+        }
+    }
+
+    /// Gives up the owner's reference of a task that is over.
+    pub(crate) fn release(&self, task: &Task) -> Option<Task> {
+        self.owned.remove(task)
+    }
+
+    /// Wakes every worker, to see that the runtime closes.
+    pub(crate) fn wake_all(&self) {
+        for bed in &self.beds {
+            bed.wake(&self.services.registries);
+        }
+    }
+
+    /// The last thing that happens: nothing runs any more, and nothing may be left.
+    pub(crate) fn finish(&self) {
+        self.inject.clear();
+        self.driver.lock().shutdown();
+    }
+}

@@ -1,0 +1,83 @@
+//! Which worker this thread is.
+//!
+//! The scheduler's own thread-local: a pointer to the worker that runs on this thread, set by [`enter`] for as long
+//! as the worker's loop is on the stack. It has neither lazy initialisation nor a destructor, so a look costs two
+//! instructions, at any time of the thread's life.
+//!
+//! Next file to read: `engine/sched/core.rs`.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use super::worker::Worker;
+use super::{current::Current, multi::Multi};
+
+/// The worker on this thread.
+#[derive(Clone, Copy, Debug)]
+enum Slot {
+    None,
+    Multi(*const Worker<Multi>),
+    Current(*const Worker<Current>),
+}
+
+thread_local! {
+    static SLOT: Cell<Slot> = const { Cell::new(Slot::None) };
+}
+
+/// A worker as this thread sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Here<'a> {
+    /// No worker.
+    Nobody,
+    /// A worker of a multi-threaded runtime.
+    Multi(&'a Worker<Multi>),
+    /// The thread that drives a current-thread runtime.
+    Current(&'a Worker<Current>),
+}
+
+/// Puts the thread's former worker back.
+#[derive(Debug)]
+struct Restore {
+    former: Slot,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        SLOT.set(self.former);
+    }
+}
+
+fn enter<R>(slot: Slot, f: impl FnOnce() -> R) -> R {
+    let _restore = Restore { former: SLOT.replace(slot), not_send: PhantomData };
+    f()
+}
+
+/// Runs `f` as this worker.
+pub(crate) fn enter_multi<R>(worker: &Worker<Multi>, f: impl FnOnce() -> R) -> R {
+    enter(Slot::Multi(worker), f)
+}
+
+/// Runs `f` as this worker.
+pub(crate) fn enter_current<R>(worker: &Worker<Current>, f: impl FnOnce() -> R) -> R {
+    enter(Slot::Current(worker), f)
+}
+
+/// Runs `f` with the worker that this thread is.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(Here<'_>) -> R) -> R {
+    let here = match SLOT.get() {
+        Slot::None => Here::Nobody,
+        Slot::Multi(worker) => {
+            // SAFETY: the pointer was made from a reference by `enter_multi`, which is still on this thread's
+            // stack: on its way out, unwinding included, it replaces the slot before that reference ends. The
+            // borrow given to `f` cannot leave it, for its lifetime is chosen by this function.
+            Here::Multi(unsafe { &*worker })
+        }
+        Slot::Current(worker) => {
+            // SAFETY: as above, by `enter_current`.
+            Here::Current(unsafe { &*worker })
+        }
+    };
+    f(here)
+}

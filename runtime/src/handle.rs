@@ -1,0 +1,253 @@
+//! A counted reference to a runtime.
+//!
+//! Next file to read: `engine/sched/mod.rs`.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+
+use crate::base;
+use crate::context::{self, EnterGuard, TryCurrentError};
+use crate::engine::blocking::{self, Finished};
+use crate::engine::sched::SchedRef;
+use crate::engine::services::Services;
+use crate::engine::task::{Id, JoinHandle};
+use crate::metrics::RuntimeMetrics;
+use crate::runtime::RuntimeFlavor;
+
+/// Futures larger than this are moved into a box before they are spawned, in bytes. Each layer between the caller
+/// and the task may copy a future once, on a stack that may be small. Tokio's figures.
+const BOX_THRESHOLD: usize = if cfg!(debug_assertions) { 2048 } else { 16384 };
+
+/// A reference to a runtime, to spawn on it from anywhere.
+///
+/// Cheap to clone. A handle does not keep its runtime running: once the [`Runtime`](crate::runtime::Runtime) is
+/// dropped, what is spawned through a handle is dropped at once and its [`JoinHandle`] reports a cancelled task.
+///
+/// ```
+/// use runtime::runtime::Runtime;
+///
+/// let rt = Runtime::new().unwrap();
+/// let handle = rt.handle().clone();
+/// let thread = std::thread::spawn(move || handle.spawn(async { 6 * 7 }));
+/// let task = thread.join().unwrap();
+/// assert_eq!(rt.block_on(task).unwrap(), 42);
+/// ```
+#[derive(Clone)]
+pub struct Handle {
+    sched: SchedRef,
+}
+
+impl Handle {
+    pub(crate) fn new(sched: SchedRef) -> Self {
+        Self { sched }
+    }
+
+    pub(crate) fn sched(&self) -> &SchedRef {
+        &self.sched
+    }
+
+    pub(crate) fn services(&self) -> &Services {
+        self.sched.services()
+    }
+
+    /// The current runtime of this thread.
+    ///
+    /// # Panics
+    ///
+    /// When there is none: outside of tasks, `block_on` and [`enter`](Self::enter).
+    ///
+    /// ```
+    /// # runtime::runtime::Runtime::new().unwrap().block_on(async {
+    /// let handle = runtime::runtime::Handle::current();
+    /// assert_eq!(handle.spawn(async { 1 }).await.unwrap(), 1);
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn current() -> Self {
+        context::expect_current(Self::clone)
+    }
+
+    /// As [`current`](Self::current), without the panic.
+    ///
+    /// # Errors
+    ///
+    /// When this thread has no current runtime, or is being torn down.
+    ///
+    /// ```
+    /// assert!(runtime::runtime::Handle::try_current().unwrap_err().is_missing_context());
+    /// ```
+    pub fn try_current() -> Result<Self, TryCurrentError> {
+        context::with_current(Self::clone)
+    }
+
+    /// Makes this runtime the current one of this thread until the guard is dropped, so that `spawn`, sockets and
+    /// timers find it. It does not drive anything.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Runtime::new().unwrap();
+    /// let guard = rt.handle().enter();
+    /// let task = runtime::spawn(async { "spawned from plain code" });
+    /// drop(guard);
+    /// assert_eq!(rt.block_on(task).unwrap(), "spawned from plain code");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When guards are dropped in another order than the reverse of their making.
+    pub fn enter(&self) -> EnterGuard<'_> {
+        context::set_current(self)
+    }
+
+    /// Runs a future as a task of this runtime, at once and whether or not the handle is awaited.
+    ///
+    /// On a `current_thread` runtime the task makes progress only while some thread is in `Runtime::block_on`.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Runtime::new().unwrap();
+    /// let task = rt.handle().spawn(async { 1 + 1 });
+    /// assert_eq!(rt.block_on(task).unwrap(), 2);
+    /// ```
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_at(future, Location::caller())
+    }
+
+    pub(crate) fn spawn_at<F>(&self, future: F, location: &'static Location<'static>) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let id = Id::next();
+        if size_of::<F>() > BOX_THRESHOLD {
+            self.sched.spawn(Box::pin(future), id, location)
+        } else {
+            self.sched.spawn(future, id, location)
+        }
+    }
+
+    /// Runs a closure that blocks on a thread of its own, from the runtime's pool of such threads.
+    ///
+    /// The pool has up to `max_blocking_threads`; past that, closures wait in a queue. A closure that has begun
+    /// cannot be aborted.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Runtime::new().unwrap();
+    /// let sum = rt.handle().spawn_blocking(|| (1..=10).sum::<u32>());
+    /// assert_eq!(rt.block_on(sum).unwrap(), 55);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the pool has no thread and the operating system gives none.
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, func: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.spawn_blocking_at(func, Location::caller())
+    }
+
+    #[track_caller]
+    pub(crate) fn spawn_blocking_at<F, R>(
+        &self,
+        func: F,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let (job, handle) = if size_of::<F>() > BOX_THRESHOLD {
+            let func = Box::new(func);
+            blocking::unowned(move || func(), Id::next(), location, self.blocking_finished())
+        } else {
+            blocking::unowned(func, Id::next(), location, self.blocking_finished())
+        };
+        let spawned = self.services().blocking.spawn(job, || {
+            let sched = self.sched.clone();
+            Box::new(move |f| context::around_blocking(&sched, f))
+        });
+        if let Err(error) = spawned {
+            panic!("the operating system gives no thread for `spawn_blocking`: {error}");
+        }
+        handle
+    }
+
+    /// A clock that may be paused must not jump to the next timer while a blocking job is under way.
+    fn blocking_finished(&self) -> Option<Finished> {
+        if self.runtime_flavor() == RuntimeFlavor::MultiThread {
+            return None;
+        }
+        let hold = self.services().clock.hold();
+        let sched = self.sched.clone();
+        Some(Box::new(move || {
+            drop(hold);
+            sched.wake_all();
+        }))
+    }
+
+    /// Runs a future on this thread until it is done, with this runtime as the current one.
+    ///
+    /// On a `multi_thread` runtime the workers go on as ever. On a `current_thread` runtime this call drives
+    /// neither tasks nor events: some other thread must be in `Runtime::block_on` for timers, sockets and tasks
+    /// that the future waits for.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Runtime::new().unwrap();
+    /// let handle = rt.handle().clone();
+    /// let thread = std::thread::spawn(move || handle.block_on(async { 5 }));
+    /// assert_eq!(thread.join().unwrap(), 5);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// On a thread that is driving tasks, and when the future panics.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        context::block_on(self, || {
+            if size_of::<F>() > BOX_THRESHOLD {
+                base::block_on::block_on(Box::pin(future))
+            } else {
+                base::block_on::block_on(future)
+            }
+        })
+    }
+
+    /// The flavour of this runtime.
+    ///
+    /// ```
+    /// use runtime::runtime::{Builder, RuntimeFlavor};
+    ///
+    /// let rt = Builder::new_current_thread().build().unwrap();
+    /// assert_eq!(rt.handle().runtime_flavor(), RuntimeFlavor::CurrentThread);
+    /// ```
+    pub fn runtime_flavor(&self) -> RuntimeFlavor {
+        match &self.sched {
+            SchedRef::Multi(_) => RuntimeFlavor::MultiThread,
+            SchedRef::Current(_) => RuntimeFlavor::CurrentThread,
+        }
+    }
+
+    /// What this runtime counts.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Runtime::new().unwrap();
+    /// assert!(rt.handle().metrics().num_workers() >= 1);
+    /// ```
+    pub fn metrics(&self) -> RuntimeMetrics {
+        RuntimeMetrics::new(self.sched.clone())
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("flavor", &self.runtime_flavor()).finish_non_exhaustive()
+    }
+}

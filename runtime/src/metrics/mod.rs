@@ -1,0 +1,166 @@
+//! What a runtime counts, read without stopping anything.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use crate::engine::counters::WorkerCounters;
+use crate::engine::sched::SchedRef;
+
+/// The counters of a runtime, from [`Handle::metrics`](crate::runtime::Handle::metrics).
+///
+/// Counts begin with the runtime and only grow; depths and numbers of threads are those of the moment. Each value
+/// is read by itself: two of them may be from slightly different moments.
+///
+/// ```
+/// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+/// rt.block_on(async { runtime::spawn(async {}).await.unwrap() });
+/// assert_eq!(rt.metrics().spawned_tasks_count(), 1);
+/// assert!(rt.metrics().worker_poll_count(0) >= 1);
+/// ```
+///
+/// # Panics
+///
+/// Methods that take a worker's number panic when there is no such worker.
+#[derive(Clone, Debug)]
+pub struct RuntimeMetrics {
+    sched: SchedRef,
+}
+
+impl RuntimeMetrics {
+    pub(crate) fn new(sched: SchedRef) -> Self {
+        Self { sched }
+    }
+
+    #[track_caller]
+    fn worker(&self, worker: usize) -> &WorkerCounters {
+        let workers = &self.sched.counters().workers;
+        match workers.get(worker) {
+            Some(counters) => counters,
+            None => panic!("there is no worker {worker}: this runtime has {}", workers.len()),
+        }
+    }
+
+    /// Worker threads; 1 for a `current_thread` runtime.
+    pub fn num_workers(&self) -> usize {
+        self.sched.counters().workers.len()
+    }
+
+    /// Tasks that were spawned and have not ended.
+    pub fn num_alive_tasks(&self) -> usize {
+        self.sched.alive_tasks()
+    }
+
+    /// Tasks spawned since the runtime began; closures of `spawn_blocking` do not count.
+    pub fn spawned_tasks_count(&self) -> u64 {
+        self.sched.spawned_tasks()
+    }
+
+    /// Threads of the blocking pool.
+    pub fn num_blocking_threads(&self) -> usize {
+        self.sched.services().blocking.num_threads()
+    }
+
+    /// Threads of the blocking pool that wait for a closure.
+    pub fn num_idle_blocking_threads(&self) -> usize {
+        self.sched.services().blocking.num_idle_threads()
+    }
+
+    /// Closures that wait for a thread of the blocking pool.
+    pub fn blocking_queue_depth(&self) -> usize {
+        self.sched.services().blocking.queue_depth()
+    }
+
+    /// Tasks in the global queue.
+    pub fn global_queue_depth(&self) -> usize {
+        self.sched.global_queue_len()
+    }
+
+    /// Tasks in one worker's queue.
+    #[track_caller]
+    pub fn worker_local_queue_depth(&self, worker: usize) -> usize {
+        self.worker(worker);
+        self.sched.local_queue_len(worker)
+    }
+
+    /// Tasks that were made ready from outside of the workers.
+    pub fn remote_schedule_count(&self) -> u64 {
+        self.sched.counters().remote_schedules.get()
+    }
+
+    /// Times that a task had to yield because its budget was spent.
+    pub fn budget_forced_yield_count(&self) -> u64 {
+        self.sched.counters().workers.iter().map(|worker| worker.budget_yields.get()).sum()
+    }
+
+    /// Readiness events taken from the operating system.
+    pub fn io_driver_ready_count(&self) -> u64 {
+        self.sched.counters().workers.iter().map(|worker| worker.io_events.get()).sum()
+    }
+
+    /// Polls of tasks by one worker.
+    #[track_caller]
+    pub fn worker_poll_count(&self, worker: usize) -> u64 {
+        self.worker(worker).polls.get()
+    }
+
+    /// Times that one worker went to sleep.
+    #[track_caller]
+    pub fn worker_park_count(&self, worker: usize) -> u64 {
+        self.worker(worker).parks.get()
+    }
+
+    /// Times that one worker went to sleep or woke up: odd while it sleeps.
+    #[track_caller]
+    pub fn worker_park_unpark_count(&self, worker: usize) -> u64 {
+        self.worker(worker).park_unparks.get()
+    }
+
+    /// Times that one worker woke up and went to sleep again with nothing done.
+    #[track_caller]
+    pub fn worker_noop_count(&self, worker: usize) -> u64 {
+        self.worker(worker).noop_parks.get()
+    }
+
+    /// Tasks that one worker has stolen.
+    #[track_caller]
+    pub fn worker_steal_count(&self, worker: usize) -> u64 {
+        self.worker(worker).steals.get()
+    }
+
+    /// Times that one worker has stolen something.
+    #[track_caller]
+    pub fn worker_steal_operations(&self, worker: usize) -> u64 {
+        self.worker(worker).steal_operations.get()
+    }
+
+    /// Tasks that one worker has stolen from a certain other.
+    #[track_caller]
+    pub fn worker_steal_count_from(&self, thief: usize, victim: usize) -> u64 {
+        self.worker(victim);
+        self.worker(thief).steals_from[victim].get()
+    }
+
+    /// Tasks that were made ready on one worker and put on its own queue.
+    #[track_caller]
+    pub fn worker_local_schedule_count(&self, worker: usize) -> u64 {
+        self.worker(worker).local_schedules.get()
+    }
+
+    /// Times that one worker has woken another.
+    #[track_caller]
+    pub fn worker_wakeups_sent_count(&self, worker: usize) -> u64 {
+        self.worker(worker).wakeups_sent.get()
+    }
+
+    /// Timers that one worker has fired.
+    #[track_caller]
+    pub fn worker_timers_fired_count(&self, worker: usize) -> u64 {
+        self.worker(worker).timers_fired.get()
+    }
+
+    /// Time that one worker was awake, up to the last time that it went to sleep.
+    #[track_caller]
+    pub fn worker_total_busy_duration(&self, worker: usize) -> Duration {
+        Duration::from_nanos(self.worker(worker).busy_ns.get())
+    }
+}

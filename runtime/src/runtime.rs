@@ -1,0 +1,256 @@
+//! Runtimes: what drives tasks, sockets and timers.
+//!
+//! A [`Runtime`] is made by a [`Builder`], reached from elsewhere through a [`Handle`], and ends when it is dropped.
+//!
+//! * `multi_thread` ([`Builder::new_multi_thread`]): worker threads that steal tasks from each other. Tasks run as
+//!   soon as they are spawned, whatever the thread that made the runtime does.
+//! * `current_thread` ([`Builder::new_current_thread`]): everything runs on the thread that is in
+//!   [`Runtime::block_on`], and nothing runs while none is.
+//!
+//! # How tasks are scheduled
+//!
+//! Figures of today, none of them a promise. A worker runs the task that was woken last from a slot (three times
+//! in a row at most), then its own queue in order, then the global queue, then it steals half of another worker's
+//! queue. Every 61 polls (31 on `current_thread`) it takes from the global queue first, and every 61 polls it looks
+//! for I/O and timers. Each poll has a budget of 128 operations on sockets, timers and channels; when it is spent,
+//! they report `Pending` and the task goes to the back of the queue.
+//!
+//! Next file to read: `handle.rs`.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+pub use crate::builder::Builder;
+pub use crate::context::{EnterGuard, TryCurrentError};
+pub use crate::handle::Handle;
+pub use crate::metrics::RuntimeMetrics;
+
+use crate::base::{self, enter};
+use crate::context;
+use crate::engine::blocking::BlockingPool;
+use crate::engine::sched::{current::Driven, multi::Workers};
+use crate::engine::task::JoinHandle;
+
+/// The flavour of a runtime, as [`Handle::runtime_flavor`] tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RuntimeFlavor {
+    /// Everything on the thread in `block_on`.
+    CurrentThread,
+    /// Worker threads that steal from each other.
+    MultiThread,
+}
+
+/// A runtime. Dropping it ends it.
+///
+/// When it is dropped, no task is polled any more, every task that has not ended is dropped, and the drop waits for
+/// the worker threads and for blocking closures that have begun, as long as they take. See
+/// [`shutdown_timeout`](Self::shutdown_timeout) and [`shutdown_background`](Self::shutdown_background) for less
+/// patience.
+///
+/// ```
+/// use runtime::runtime::Runtime;
+///
+/// let rt = Runtime::new().unwrap();
+/// let answer = rt.block_on(async {
+///     let task = runtime::spawn(async { 6 * 7 });
+///     task.await.unwrap()
+/// });
+/// assert_eq!(answer, 42);
+/// ```
+///
+/// # Panics
+///
+/// Dropping it where blocking is forbidden, that is in a task or in `block_on`, panics.
+pub struct Runtime {
+    handle: Handle,
+    scheduler: Scheduler,
+    blocking: BlockingPool,
+    /// Whether a method has ended it already, with a patience of its own.
+    ended: bool,
+}
+
+/// What the owner of a runtime holds of its scheduler.
+#[derive(Debug)]
+pub(crate) enum Scheduler {
+    Multi(Workers),
+    Current(Driven),
+}
+
+impl Runtime {
+    pub(crate) fn from_parts(handle: Handle, scheduler: Scheduler, blocking: BlockingPool) -> Self {
+        Self { handle, scheduler, blocking, ended: false }
+    }
+
+    /// A `multi_thread` runtime with both drivers on and a worker for each core.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no thread or no event queue.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Runtime::new().unwrap();
+    /// rt.block_on(async {});
+    /// ```
+    pub fn new() -> io::Result<Self> {
+        Builder::new_multi_thread().enable_all().build()
+    }
+
+    /// The way to reach this runtime from elsewhere.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Runtime::new().unwrap();
+    /// rt.handle().spawn(async {});
+    /// ```
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// As [`Handle::spawn`].
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Runtime::new().unwrap();
+    /// let task = rt.spawn(async { "done" });
+    /// assert_eq!(rt.block_on(task).unwrap(), "done");
+    /// ```
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+
+    /// As [`Handle::spawn_blocking`].
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, func: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.handle.spawn_blocking(func)
+    }
+
+    /// Runs a future to its end on this thread, and on a `current_thread` runtime everything else meanwhile.
+    ///
+    /// Tasks that have not ended when this returns stay where they are. Several threads may call this at once; on
+    /// a `current_thread` runtime one of them drives tasks and events for all, and another takes over when
+    /// it returns.
+    ///
+    /// # Panics
+    ///
+    /// When this thread is driving tasks already, and when the future panics.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// assert_eq!(rt.block_on(async { 1 + 1 }), 2);
+    /// ```
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        // A large future would be copied onto the stack once more by each call below.
+        if size_of::<F>() > 1024 {
+            self.block_on_small(Box::pin(future))
+        } else {
+            self.block_on_small(future)
+        }
+    }
+
+    #[track_caller]
+    fn block_on_small<F: Future>(&self, future: F) -> F::Output {
+        context::block_on(&self.handle, || match &self.scheduler {
+            Scheduler::Multi(_) => base::block_on::block_on(future),
+            Scheduler::Current(driven) => driven.block_on(future),
+        })
+    }
+
+    /// Makes this runtime the current one of this thread. See [`Handle::enter`].
+    pub fn enter(&self) -> EnterGuard<'_> {
+        self.handle.enter()
+    }
+
+    /// What this runtime counts.
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.handle.metrics()
+    }
+
+    /// Ends the runtime, and waits no longer than this for its threads.
+    ///
+    /// Tasks are dropped at their next `.await`. A thread that is still busy when the time is up is left to itself.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let rt = runtime::runtime::Runtime::new().unwrap();
+    /// rt.spawn_blocking(|| std::thread::sleep(Duration::from_millis(50)));
+    /// rt.shutdown_timeout(Duration::from_millis(1));
+    /// ```
+    pub fn shutdown_timeout(mut self, duration: Duration) {
+        self.ended = true;
+        self.close();
+        self.wait(Some(duration));
+    }
+
+    /// Ends the runtime without waiting for its threads; allowed inside of a task.
+    ///
+    /// ```
+    /// let outer = runtime::runtime::Runtime::new().unwrap();
+    /// outer.block_on(async {
+    ///     let inner = runtime::runtime::Runtime::new().unwrap();
+    ///     inner.shutdown_background();
+    /// });
+    /// ```
+    pub fn shutdown_background(self) {
+        self.shutdown_timeout(Duration::ZERO);
+    }
+
+    /// Asks everything to stop.
+    fn close(&self) {
+        match &self.scheduler {
+            Scheduler::Multi(workers) => workers.close(),
+            Scheduler::Current(driven) => {
+                // Futures that are dropped here may look for their runtime.
+                let _current = context::set_current(&self.handle);
+                driven.close();
+            }
+        }
+    }
+
+    /// Waits until everything has stopped.
+    fn wait(&self, limit: Option<Duration>) {
+        let since = std::time::Instant::now();
+        if let Scheduler::Multi(workers) = &self.scheduler
+            && !workers.wait(limit)
+        {
+            return;
+        }
+        self.blocking.shutdown(limit.map(|limit| limit.saturating_sub(since.elapsed())));
+    }
+}
+
+impl Drop for Runtime {
+    #[track_caller]
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.close();
+        if !enter::is_entered() {
+            self.wait(None);
+        } else if !std::thread::panicking() {
+            panic!(
+                "cannot drop a runtime where blocking is forbidden: this thread is driving tasks. Use \
+                 `Runtime::shutdown_background`, or drop it inside `spawn_blocking`"
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}

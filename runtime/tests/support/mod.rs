@@ -1,0 +1,73 @@
+//! What the behaviour suites share.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use runtime::runtime::{Builder, Runtime};
+
+/// How long a test waits for something before it calls that lost. Nothing waits this long on the good path.
+pub const LOST: Duration = Duration::from_secs(60);
+
+/// Stamps a suite of functions of the form `fn name(new: fn() -> Runtime)` over the flavours.
+#[macro_export]
+macro_rules! over_flavours {
+    ($($name:ident),+ $(,)?) => {
+        $crate::over_flavours!(@flavour current_thread, || $crate::support::current(), $($name),+);
+        $crate::over_flavours!(@flavour multi_thread_1, || $crate::support::multi(1), $($name),+);
+        $crate::over_flavours!(@flavour multi_thread_4, || $crate::support::multi(4), $($name),+);
+    };
+    (@flavour $flavour:ident, $new:expr, $($name:ident),+) => {
+        mod $flavour {
+            $(
+                #[test]
+                fn $name() {
+                    super::$name($new);
+                }
+            )+
+        }
+    };
+}
+
+pub fn current() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+pub fn multi(workers: usize) -> Runtime {
+    Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap()
+}
+
+/// Counts how often its clones' drops happen.
+#[derive(Clone, Debug, Default)]
+pub struct Drops(Arc<AtomicUsize>);
+
+/// Adds one to its [`Drops`] when it goes.
+#[derive(Debug)]
+pub struct Tracked(Drops);
+
+impl Drops {
+    pub fn track(&self) -> Tracked {
+        Tracked(self.clone())
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// The text of a panic.
+pub fn panic_text(f: impl FnOnce()) -> String {
+    let payload =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).expect_err("should have panicked");
+    match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => payload.downcast_ref::<&str>().map_or_else(String::new, |&text| text.to_owned()),
+    }
+}
