@@ -143,12 +143,14 @@ pub(crate) fn around_blocking(sched: &SchedRef, f: &mut dyn FnMut()) {
 /// When there is no runtime, or its I/O driver is off.
 #[track_caller]
 pub(crate) fn io_registry() -> Arc<IoRegistry> {
-    expect_current(|handle| handle.services().registries.io.clone()).unwrap_or_else(|| {
-        panic!(
+    // A closure would be the caller that the panic names.
+    match expect_current(|handle| handle.services().registries.io.clone()) {
+        Some(io) => io,
+        None => panic!(
             "the I/O driver of this runtime is off, so it has no sockets. Call `enable_io` or `enable_all` on the \
              runtime's `Builder`"
-        )
-    })
+        ),
+    }
 }
 
 /// The timer registry of the current runtime.
@@ -158,12 +160,14 @@ pub(crate) fn io_registry() -> Arc<IoRegistry> {
 /// When there is no runtime, or its time driver is off.
 #[track_caller]
 pub(crate) fn timer_registry() -> Arc<TimerRegistry> {
-    expect_current(|handle| handle.services().registries.timers.clone()).unwrap_or_else(|| {
-        panic!(
+    // A closure would be the caller that the panic names.
+    match expect_current(|handle| handle.services().registries.timers.clone()) {
+        Some(timers) => timers,
+        None => panic!(
             "the time driver of this runtime is off, so it has no timers. Call `enable_time` or `enable_all` on the \
              runtime's `Builder`"
-        )
-    })
+        ),
+    }
 }
 
 /// The shard of these timers that this thread should use: its worker's own, if it is one of that runtime.

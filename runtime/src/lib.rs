@@ -52,5 +52,6 @@ pub mod io;
 mod metrics;
 pub mod runtime;
 pub mod task;
+pub mod time;
 
 pub use task::spawn;

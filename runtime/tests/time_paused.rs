@@ -1,0 +1,406 @@
+//! Sleeping, timeouts and the clock itself, with the clock in the test's hand: everything is exact.
+
+mod time_support;
+
+use std::cell::RefCell;
+use std::future::{Future, pending, ready};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use runtime::time::{self, Duration, Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
+use time_support::{Rng, Spy, ms, paused, since};
+
+/// What a mesh of sleeping tasks does: who woke when.
+fn run_sleepers(seed: u64) -> Vec<(Duration, usize)> {
+    paused().block_on(async {
+        let mut rng = Rng(seed);
+        let start = Instant::now();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let mut expected = Vec::new();
+        let mut tasks = Vec::new();
+        for name in 0..500 {
+            // From nanoseconds to hours, and many ties.
+            let bound = [1_000, 5_000_000, 10_000_000_000, 10_000_000_000_000][name % 4];
+            let naps =
+                [rng.below(bound), rng.below(7) * 1_000_000, rng.below(bound)].map(Duration::from_nanos);
+            let log = log.clone();
+            let mut at = Duration::ZERO;
+            for nap in naps {
+                at += nap;
+                expected.push((at, name));
+            }
+            tasks.push(runtime::spawn(async move {
+                for nap in naps {
+                    sleep(nap).await;
+                    log.lock().unwrap().push((since(start), name));
+                }
+            }));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let log = std::mem::take(&mut *log.lock().unwrap());
+        assert!(log.is_sorted_by_key(|(at, _)| *at), "time ran backwards, or not in order");
+        let mut sorted = log.clone();
+        sorted.sort();
+        expected.sort();
+        assert_eq!(sorted, expected, "each wakes at its deadline to the nanosecond");
+        log
+    })
+}
+
+#[test]
+fn sleepers_wake_at_their_deadlines_and_each_time_alike() {
+    for seed in 1..5 {
+        assert_eq!(run_sleepers(seed), run_sleepers(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn ties_wake_in_the_order_in_which_they_began_to_wait() {
+    paused().block_on(async {
+        let deadline = Instant::now() + Duration::from_micros(123_456);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for name in 0..100 {
+            let order = order.clone();
+            tasks.push(runtime::spawn(async move {
+                sleep_until(deadline).await;
+                order.lock().unwrap().push(name);
+            }));
+            if name % 10 == 0 {
+                // Some begin when the deadline is near, and so elsewhere in the wheel.
+                sleep(ms(12)).await;
+            }
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert!(order.lock().unwrap().is_sorted());
+        assert_eq!(Instant::now(), deadline);
+    });
+}
+
+#[test]
+fn what_is_due_completes_at_the_first_poll_and_takes_no_time() {
+    paused().block_on(async {
+        let start = Instant::now();
+        let mut nap = pin!(sleep_until(start));
+        assert!(!nap.is_elapsed());
+        nap.as_mut().await;
+        assert!(nap.is_elapsed());
+        for _ in 0..1000 {
+            sleep(Duration::ZERO).await;
+        }
+        let past = start.checked_sub(ms(5)).unwrap_or(start);
+        sleep_until(past).await;
+        assert_eq!(Instant::now(), start);
+        sleep(Duration::from_nanos(1)).await;
+        assert_eq!(since(start), Duration::from_nanos(1));
+    });
+}
+
+#[test]
+fn a_sleep_says_when_and_whether() {
+    paused().block_on(async {
+        let deadline = Instant::now() + ms(10);
+        let mut nap = Spy::new(sleep_until(deadline));
+        assert_eq!(nap.future.deadline(), deadline);
+        assert!(nap.poll().is_pending());
+        assert!(!nap.future.is_elapsed());
+        time::advance(ms(10)).await;
+        assert_eq!(nap.wakes(), 1);
+        assert!(nap.future.is_elapsed(), "fired, though not yet polled");
+        assert!(nap.poll().is_ready());
+        assert!(nap.poll().is_ready(), "a sleep that is over stays over");
+    });
+}
+
+#[test]
+fn a_reset_moves_a_sleep_before_and_after_it_fired() {
+    paused().block_on(async {
+        let start = Instant::now();
+        let mut nap = pin!(sleep(ms(100)));
+        nap.as_mut().reset(start + ms(50));
+        nap.as_mut().await;
+        assert_eq!(since(start), ms(50));
+        nap.as_mut().reset(start + ms(170));
+        assert!(!nap.is_elapsed());
+        nap.as_mut().await;
+        assert_eq!(since(start), ms(170));
+
+        let mut waiting = Spy::new(sleep(ms(100)));
+        assert!(waiting.poll().is_pending());
+        waiting.future.as_mut().reset(Instant::now() + ms(200));
+        sleep(ms(199)).await;
+        assert_eq!(waiting.wakes(), 0);
+        sleep(ms(1)).await;
+        assert_eq!(waiting.wakes(), 1, "it is woken at the new time without another poll");
+
+        let mut to_past = Spy::new(sleep(ms(100)));
+        assert!(to_past.poll().is_pending());
+        to_past.future.as_mut().reset(start);
+        assert_eq!(to_past.wakes(), 1);
+        assert!(to_past.poll().is_ready());
+    });
+}
+
+#[test]
+fn a_dropped_sleep_wakes_nobody_and_keeps_nothing_waiting() {
+    paused().block_on(async {
+        let start = Instant::now();
+        let spies: Vec<_> = (1..1000u64)
+            .map(|n| {
+                let mut spy = Spy::new(sleep(ms(n)));
+                assert!(spy.poll().is_pending());
+                spy
+            })
+            .collect();
+        let kept: Vec<_> = spies.into_iter().enumerate().filter(|(n, _)| n % 3 == 0).collect();
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(since(start), Duration::from_secs(5));
+        for (_, spy) in &kept {
+            assert_eq!(spy.wakes(), 1);
+        }
+    });
+}
+
+#[test]
+fn sleeps_may_be_dropped_from_within_a_wake() {
+    struct Clear(Mutex<Vec<Pin<Box<Sleep>>>>);
+    impl Wake for Clear {
+        fn wake(self: Arc<Self>) {
+            self.0.lock().unwrap().clear();
+        }
+    }
+    paused().block_on(async {
+        let clear = Arc::new(Clear(Mutex::default()));
+        let waker = Waker::from(clear.clone());
+        for _ in 0..100 {
+            let mut nap = Box::pin(sleep(ms(10)));
+            assert!(nap.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            clear.0.lock().unwrap().push(nap);
+        }
+        sleep(ms(11)).await;
+        assert!(clear.0.lock().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn far_deadlines_are_met() {
+    let year = Duration::from_secs(365 * 86_400);
+    paused().block_on(async move {
+        for far in [year, 2 * year, 5 * year, 29 * year] {
+            let start = Instant::now();
+            sleep(far + Duration::from_nanos(1)).await;
+            assert_eq!(since(start), far + Duration::from_nanos(1));
+        }
+        let start = Instant::now();
+        sleep(Duration::MAX).await;
+        assert_eq!(since(start), 30 * year);
+        // A far timer is in no nearer one's way.
+        let mut far = Spy::new(sleep(20 * year));
+        assert!(far.poll().is_pending());
+        time::advance(ms((1 << 30) - 1)).await;
+        let start = Instant::now();
+        sleep(ms(10)).await;
+        assert_eq!(since(start), ms(10));
+        assert_eq!(far.wakes(), 0);
+        time::advance(ms(1 << 36)).await;
+        assert_eq!(far.wakes(), 0);
+        time::advance(20 * year).await;
+        assert_eq!(far.wakes(), 1);
+    });
+}
+
+#[test]
+fn a_task_that_only_sleeps_for_no_time_gives_others_their_turn() {
+    paused().block_on(async {
+        let done = Arc::new(AtomicBool::new(false));
+        let seen = done.clone();
+        let spinner = runtime::spawn(async move {
+            while !seen.load(Ordering::SeqCst) {
+                sleep(Duration::ZERO).await;
+            }
+        });
+        let setter = runtime::spawn(async move { done.store(true, Ordering::SeqCst) });
+        spinner.await.unwrap();
+        setter.await.unwrap();
+    });
+}
+
+#[test]
+fn timeouts_that_win_and_that_lose() {
+    paused().block_on(async {
+        let start = Instant::now();
+        assert_eq!(timeout(ms(10), async { 1 }).await, Ok(1));
+        assert_eq!(timeout(Duration::ZERO, ready(2)).await, Ok(2));
+        assert_eq!(timeout_at(start, ready(3)).await, Ok(3));
+        assert_eq!(since(start), Duration::ZERO);
+        assert!(timeout(Duration::ZERO, pending::<()>()).await.is_err());
+        assert_eq!(since(start), Duration::ZERO);
+        assert!(timeout(ms(10), sleep(ms(11))).await.is_err());
+        assert_eq!(since(start), ms(10));
+        assert!(timeout(ms(10), sleep(ms(9))).await.is_ok());
+        assert_eq!(since(start), ms(19));
+        assert!(timeout(ms(10), sleep(ms(10))).await.is_ok(), "the future is looked at first");
+        assert!(timeout_at(start + ms(30), pending::<()>()).await.is_err());
+        assert_eq!(since(start), ms(30));
+        assert!(timeout(Duration::MAX, sleep(ms(5))).await.is_ok());
+    });
+}
+
+#[test]
+fn a_timeout_hands_out_its_future_and_its_error_is_an_io_error() {
+    paused().block_on(async {
+        let mut limited = timeout(ms(1), ready(7));
+        assert_eq!(limited.get_ref().clone().into_inner(), 7);
+        *limited.get_mut() = ready(8);
+        assert_eq!(limited.into_inner().await, 8);
+        let elapsed = timeout(ms(1), pending::<()>()).await.unwrap_err();
+        assert_eq!(elapsed.to_string(), "deadline has elapsed");
+        assert_eq!(std::io::Error::from(elapsed).kind(), std::io::ErrorKind::TimedOut);
+    });
+}
+
+#[test]
+fn a_timeout_ends_a_future_that_spends_all_of_the_budget() {
+    paused().block_on(async {
+        let busy = runtime::spawn(timeout(ms(1), async {
+            loop {
+                runtime::task::consume_budget().await;
+            }
+        }));
+        // The clock does not move by itself while there is something to run.
+        runtime::task::yield_now().await;
+        time::advance(ms(1)).await;
+        assert!(busy.await.unwrap().is_err());
+    });
+}
+
+/// Pending once, then ready: makes a timeout register and then win.
+struct Once(bool);
+
+impl Future for Once {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_hundred_thousand_won_timeouts_leave_nothing_behind() {
+    paused().block_on(async {
+        let start = Instant::now();
+        let tasks: Vec<_> = (0..100)
+            .map(|_| {
+                runtime::spawn(async {
+                    for n in 0..1000 {
+                        timeout(ms(n + 1), Once(false)).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(since(start), Duration::ZERO, "the clock was never moved to one of them");
+        sleep(ms(3_600_000)).await;
+        assert_eq!(since(start), ms(3_600_000));
+    });
+}
+
+#[test]
+fn an_advance_fires_what_it_passes() {
+    paused().block_on(async {
+        let mut nap = Spy::new(sleep(ms(1)));
+        assert!(nap.poll().is_pending());
+        for _ in 0..3 {
+            time::advance(Duration::from_micros(250)).await;
+            assert_eq!(nap.wakes(), 0);
+            assert!(nap.poll().is_pending());
+        }
+        time::advance(Duration::from_micros(250)).await;
+        assert_eq!(nap.wakes(), 1);
+        assert!(nap.poll().is_ready());
+    });
+}
+
+#[test]
+fn an_advance_past_many_wakes_them_in_the_order_of_their_deadlines() {
+    paused().block_on(async {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        for delay in [900u64, 100, 500, 2_000, 300, 70_000, 1_500] {
+            let log = log.clone();
+            runtime::spawn(async move {
+                sleep(Duration::from_micros(delay)).await;
+                log.lock().unwrap().push(delay);
+            });
+        }
+        runtime::task::yield_now().await;
+        time::advance(ms(100)).await;
+        sleep(ms(1)).await;
+        order.borrow_mut().extend(log.lock().unwrap().iter().copied());
+        assert_eq!(*order.borrow(), [100, 300, 500, 900, 1_500, 2_000, 70_000]);
+    });
+}
+
+#[test]
+fn a_paused_clock_stands_still_while_there_is_something_to_do() {
+    paused().block_on(async {
+        let start = Instant::now();
+        let mut nap = Spy::new(sleep(ms(1)));
+        assert!(nap.poll().is_pending());
+        for _ in 0..1000 {
+            runtime::task::yield_now().await;
+        }
+        let job = runtime::task::spawn_blocking(|| std::thread::sleep(ms(20)));
+        job.await.unwrap();
+        assert_eq!(since(start), Duration::ZERO);
+        assert_eq!(nap.wakes(), 0);
+    });
+}
+
+#[test]
+fn a_resumed_clock_runs_on_from_where_it_stood() {
+    paused().block_on(async {
+        let start = Instant::now();
+        time::advance(ms(3_600_000)).await;
+        time::resume();
+        assert!(since(start) >= ms(3_600_000));
+        let deadline = Instant::now() + ms(5);
+        sleep_until(deadline).await;
+        assert!(Instant::now() >= deadline);
+        time::pause();
+        let stopped = Instant::now();
+        std::thread::sleep(ms(2));
+        assert_eq!(Instant::now(), stopped);
+    });
+}
+
+#[test]
+fn a_paused_clock_is_its_runtimes_own() {
+    let (one, other) = (paused(), paused());
+    let start = one.block_on(async { Instant::now() });
+    one.block_on(sleep_for(ms(1000)));
+    assert_eq!(one.block_on(async { since(start) }), ms(1000));
+    other.block_on(async {
+        let start = Instant::now();
+        sleep(ms(1)).await;
+        assert_eq!(since(start), ms(1));
+    });
+    assert_eq!(one.block_on(async { since(start) }), ms(1000));
+}
+
+async fn sleep_for(duration: Duration) {
+    sleep(duration).await;
+}

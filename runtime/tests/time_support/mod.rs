@@ -1,0 +1,101 @@
+//! What the tests of time share.
+#![allow(dead_code, reason = "each test crate uses a part")]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use runtime::runtime::{Builder, Runtime};
+use runtime::time::{Duration, Instant};
+
+pub fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A `current_thread` runtime whose clock is in the test's hand.
+pub fn paused() -> Runtime {
+    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
+/// Each flavour, with one worker and with four.
+pub fn flavours() -> Vec<(&'static str, Runtime)> {
+    let multi = |workers| Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap();
+    vec![
+        ("current_thread", Builder::new_current_thread().enable_all().build().unwrap()),
+        ("multi_thread, 1 worker", multi(1)),
+        ("multi_thread, 4 workers", multi(4)),
+    ]
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A future polled by hand.
+pub struct Spy<F: ?Sized> {
+    wakes: Arc<Wakes>,
+    pub future: Pin<Box<F>>,
+}
+
+impl<F: Future> Spy<F> {
+    pub fn new(future: F) -> Self {
+        Self { future: Box::pin(future), wakes: Arc::default() }
+    }
+
+    pub fn poll(&mut self) -> Poll<F::Output> {
+        let waker = Waker::from(self.wakes.clone());
+        self.future.as_mut().poll(&mut Context::from_waker(&waker))
+    }
+
+    pub fn wakes(&self) -> usize {
+        self.wakes.0.load(Ordering::SeqCst)
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Drives a future on a thread that belongs to no runtime. Gives up after a minute.
+pub fn foreign_block_on<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let start = std::time::Instant::now();
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        let left = Duration::from_secs(60).saturating_sub(start.elapsed());
+        assert!(!left.is_zero(), "not woken within a minute");
+        thread::park_timeout(left);
+    }
+}
+
+/// xorshift64*.
+pub struct Rng(pub u64);
+
+impl Rng {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
+    }
+}
+
+/// Since when a test has been running, by the runtime's clock.
+pub fn since(start: Instant) -> Duration {
+    Instant::now() - start
+}
