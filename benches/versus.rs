@@ -1,0 +1,299 @@
+//! Our runtime beside Tokio, case by case, from one source.
+//!
+//! Each case runs on both runtimes in turn (A B B A B A A B ...), many times; what is compared is the ratio within
+//! each neighbouring pair, which a machine that grows slower or faster in between does not change. Printed are the
+//! median of the ratios (Tokio's time over ours: above 1, ours is faster), its quartiles, and the median times.
+//!
+//! `cargo bench --bench versus [-- FILTER] [--pairs N]`
+
+use std::time::{Duration, Instant};
+
+/// Operations that a case does in one sample.
+struct Case {
+    name: &'static str,
+    /// One sample of the case: the time that this many operations took.
+    ours: fn(u32) -> Duration,
+    tokio: fn(u32) -> Duration,
+    operations: u32,
+}
+
+/// The cases, over a runtime crate named `rt`.
+macro_rules! cases {
+    ($module:ident, $rt:ident) => {
+        mod $module {
+            use std::hint::black_box;
+            use std::sync::mpsc;
+            use std::time::{Duration, Instant};
+
+            use rt::runtime::{Builder, Runtime};
+            use $rt as rt;
+
+            fn multi() -> Runtime {
+                Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+            }
+
+            fn current() -> Runtime {
+                Builder::new_current_thread().enable_all().build().unwrap()
+            }
+
+            /// Runs `f` once to warm up, then once to measure.
+            fn timed(mut f: impl FnMut()) -> Duration {
+                f();
+                let start = Instant::now();
+                f();
+                start.elapsed()
+            }
+
+            async fn spawn_and_join(n: u32) {
+                for i in 0..n {
+                    black_box(rt::spawn(async move { i }).await.unwrap());
+                }
+            }
+
+            async fn spawn_all_then_join(n: u32) {
+                let tasks: Vec<_> = (0..n).map(|i| rt::spawn(async move { i })).collect();
+                for task in tasks {
+                    black_box(task.await.unwrap());
+                }
+            }
+
+            pub(super) fn spawn_join_in_worker(n: u32) -> Duration {
+                let runtime = multi();
+                timed(|| runtime.block_on(async { rt::spawn(spawn_and_join(n)).await.unwrap() }))
+            }
+
+            pub(super) fn spawn_many_in_worker(n: u32) -> Duration {
+                let runtime = multi();
+                timed(|| runtime.block_on(async { rt::spawn(spawn_all_then_join(n)).await.unwrap() }))
+            }
+
+            pub(super) fn spawn_join_block_on(n: u32) -> Duration {
+                let runtime = multi();
+                timed(|| runtime.block_on(spawn_and_join(n)))
+            }
+
+            pub(super) fn spawn_many_block_on(n: u32) -> Duration {
+                let runtime = multi();
+                timed(|| runtime.block_on(spawn_all_then_join(n)))
+            }
+
+            pub(super) fn spawn_foreign(n: u32) -> Duration {
+                let runtime = multi();
+                timed(|| {
+                    let (send, receive) = mpsc::channel();
+                    std::thread::scope(|scope| {
+                        for _ in 0..2 {
+                            let (handle, send) = (runtime.handle().clone(), send.clone());
+                            scope.spawn(move || {
+                                for _ in 0..n / 2 {
+                                    let send = send.clone();
+                                    handle.spawn(async move { send.send(()).unwrap() });
+                                }
+                            });
+                        }
+                    });
+                    drop(send);
+                    assert_eq!(receive.iter().count() as u32, n / 2 * 2);
+                })
+            }
+
+            pub(super) fn chained_spawn(n: u32) -> Duration {
+                fn chain(left: u32, done: mpsc::Sender<()>) {
+                    if left == 0 {
+                        done.send(()).unwrap();
+                    } else {
+                        rt::spawn(async move { chain(left - 1, done) });
+                    }
+                }
+                let runtime = multi();
+                timed(|| {
+                    let (send, receive) = mpsc::channel();
+                    runtime.block_on(async { rt::spawn(async move { chain(n, send) }).await.unwrap() });
+                    receive.recv().unwrap();
+                })
+            }
+
+            fn yields(runtime: &Runtime, n: u32) -> Duration {
+                timed(|| {
+                    runtime.block_on(async {
+                        let tasks: Vec<_> = (0..8)
+                            .map(|_| {
+                                rt::spawn(async move {
+                                    for _ in 0..n / 8 {
+                                        rt::task::yield_now().await;
+                                    }
+                                })
+                            })
+                            .collect();
+                        for task in tasks {
+                            task.await.unwrap();
+                        }
+                    })
+                })
+            }
+
+            pub(super) fn yield_multi(n: u32) -> Duration {
+                yields(&multi(), n)
+            }
+
+            pub(super) fn yield_current(n: u32) -> Duration {
+                yields(&current(), n)
+            }
+
+            pub(super) fn fork_join(n: u32) -> Duration {
+                fn tree(depth: u32) -> std::pin::Pin<Box<dyn Future<Output = u32> + Send>> {
+                    Box::pin(async move {
+                        if depth == 0 {
+                            return 1;
+                        }
+                        let left = rt::spawn(tree(depth - 1));
+                        let right = rt::spawn(tree(depth - 1));
+                        left.await.unwrap() + right.await.unwrap()
+                    })
+                }
+                let runtime = multi();
+                timed(|| {
+                    let leaves = runtime.block_on(async { rt::spawn(tree(n.ilog2())).await.unwrap() });
+                    assert_eq!(leaves, 1 << n.ilog2());
+                })
+            }
+
+            pub(super) fn spawn_current(n: u32) -> Duration {
+                let runtime = current();
+                timed(|| runtime.block_on(spawn_all_then_join(n)))
+            }
+
+            pub(super) fn spawn_join_current(n: u32) -> Duration {
+                let runtime = current();
+                timed(|| runtime.block_on(spawn_and_join(n)))
+            }
+
+            pub(super) fn blocking(n: u32) -> Duration {
+                let runtime = multi();
+                timed(|| {
+                    runtime.block_on(async {
+                        for _ in 0..n {
+                            rt::task::spawn_blocking(|| ()).await.unwrap();
+                        }
+                    })
+                })
+            }
+
+            pub(super) fn cancelled_timeouts(n: u32) -> Duration {
+                let runtime = multi();
+                timed(|| {
+                    runtime.block_on(async {
+                        rt::spawn(async move {
+                            for _ in 0..n {
+                                let limit = Duration::from_secs(60);
+                                let mut first = true;
+                                let twice = std::future::poll_fn(|cx| {
+                                    if std::mem::take(&mut first) {
+                                        cx.waker().wake_by_ref();
+                                        std::task::Poll::Pending
+                                    } else {
+                                        std::task::Poll::Ready(())
+                                    }
+                                });
+                                rt::time::timeout(limit, twice).await.unwrap();
+                            }
+                        })
+                        .await
+                        .unwrap();
+                    })
+                })
+            }
+        }
+    };
+}
+
+cases!(on_ours, runtime);
+cases!(on_tokio, tokio);
+
+macro_rules! table {
+    ($($name:ident: $operations:expr),* $(,)?) => {
+        &[$(Case { name: stringify!($name), ours: on_ours::$name, tokio: on_tokio::$name, operations: $operations }),*]
+    };
+}
+
+const CASES: &[Case] = table![
+    spawn_join_in_worker: 20_000,
+    spawn_many_in_worker: 20_000,
+    spawn_join_block_on: 1_000,
+    spawn_many_block_on: 20_000,
+    spawn_foreign: 20_000,
+    chained_spawn: 20_000,
+    yield_multi: 40_000,
+    yield_current: 40_000,
+    fork_join: 16_384,
+    spawn_current: 20_000,
+    spawn_join_current: 20_000,
+    blocking: 1_000,
+    cancelled_timeouts: 20_000,
+];
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    quantile(values, 0.5)
+}
+
+/// Of sorted values, between the neighbours.
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let at = q * (sorted.len() - 1) as f64;
+    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    low + (high - low) * at.fract()
+}
+
+fn run(case: &Case, pairs: usize) {
+    let per_operation = |time: Duration| time.as_secs_f64() * 1e9 / f64::from(case.operations);
+    let (mut ours, mut tokio, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in 0..pairs {
+        // Which goes first changes from pair to pair, so that neither always follows the other.
+        let (a, b) = if pair % 2 == 0 {
+            let a = (case.ours)(case.operations);
+            (a, (case.tokio)(case.operations))
+        } else {
+            let b = (case.tokio)(case.operations);
+            ((case.ours)(case.operations), b)
+        };
+        ours.push(per_operation(a));
+        tokio.push(per_operation(b));
+        ratios.push(b.as_secs_f64() / a.as_secs_f64());
+    }
+    let ratio = median(&mut ratios);
+    println!(
+        "{:<22} {:>10.0} {:>10.0} {:>8.2}   {:.2} to {:.2}",
+        case.name,
+        median(&mut tokio),
+        median(&mut ours),
+        ratio,
+        quantile(&ratios, 0.25),
+        quantile(&ratios, 0.75)
+    );
+}
+
+fn main() {
+    let mut filter = String::new();
+    let mut pairs = 21;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            // What cargo adds.
+            "--bench" => {}
+            "--pairs" => match arguments.next().and_then(|n| n.parse().ok()).filter(|&n| n > 0) {
+                Some(n) => pairs = n,
+                None => {
+                    eprintln!("--pairs takes a positive number");
+                    std::process::exit(2);
+                }
+            },
+            other => filter = other.to_owned(),
+        }
+    }
+    let start = Instant::now();
+    println!("{:<22} {:>10} {:>10} {:>8}   quartiles", "case", "tokio ns", "ours ns", "ratio");
+    for case in CASES.iter().filter(|case| case.name.contains(&filter)) {
+        run(case, pairs);
+    }
+    println!("{pairs} pairs a case, {:.0} s", start.elapsed().as_secs_f64());
+}
