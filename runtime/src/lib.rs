@@ -50,6 +50,7 @@ mod engine;
 mod handle;
 pub mod io;
 mod metrics;
+pub mod net;
 pub mod runtime;
 pub mod task;
 pub mod time;

@@ -11,7 +11,8 @@ mod int;
 mod read;
 mod write;
 
-pub use buf_read::*;
-pub use int::*;
-pub use read::*;
-pub use write::*;
+pub(super) use buf_read::{FillBuf, ReadLine, ReadUntil};
+pub use buf_read::{Lines, Split};
+pub(super) use int::{ReadNumber, WriteNumber};
+pub(super) use read::{Read, ReadExact, ReadToEnd, ReadToString};
+pub(super) use write::{Flush, Shutdown, Write, WriteAll, WriteVectored};

@@ -22,7 +22,6 @@ mod slot;
 mod slots;
 
 pub(crate) use registration::Registration;
-pub(crate) use slot::ReadyEvent;
 
 use std::io;
 use std::time::Duration;
@@ -120,6 +119,7 @@ impl IoRegistry {
     }
 
     /// How many resources are registered.
+    #[cfg(test)]
     pub(crate) fn registered(&self) -> usize {
         self.slots.len()
     }

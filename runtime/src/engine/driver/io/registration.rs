@@ -87,28 +87,10 @@ impl Registration {
     pub(crate) fn poll_read_io<R>(
         &self,
         cx: &mut Context<'_>,
-        f: impl FnMut() -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        self.poll_io(cx, Direction::Read, f)
-    }
-
-    /// Runs `f` as soon as it can write, and again for as long as it would block.
-    pub(crate) fn poll_write_io<R>(
-        &self,
-        cx: &mut Context<'_>,
-        f: impl FnMut() -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        self.poll_io(cx, Direction::Write, f)
-    }
-
-    fn poll_io<R>(
-        &self,
-        cx: &mut Context<'_>,
-        direction: Direction,
         mut f: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         loop {
-            let event = ready!(self.poll_ready(cx, direction))?;
+            let event = ready!(self.poll_read_ready(cx))?;
             match f() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear_readiness(event),
                 result => return Poll::Ready(result),

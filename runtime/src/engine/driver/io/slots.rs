@@ -102,6 +102,7 @@ impl Slots {
     }
 
     /// How many are in use.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         let free = self.free.lock();
         free.fresh as usize - free.recycled.len()
