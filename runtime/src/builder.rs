@@ -245,6 +245,22 @@ impl Builder {
         self
     }
 
+    /// Sets how long a worker without work, or a thread in `block_on`, looks around before it sleeps, when that has
+    /// been worth it lately. Default: 20 microseconds; zero turns it off; 1 millisecond is the most. An extension.
+    pub fn idle_spin(&mut self, duration: Duration) -> &mut Self {
+        self.config.idle_spin = duration;
+        self
+    }
+
+    /// Wakes another worker to wait for events each time that one goes from that wait to work. An extension.
+    ///
+    /// Without this, a poll of more than 10 milliseconds delays other tasks' events by no more than that, because an
+    /// idle worker looks after them; with it they are hardly delayed at all, at the price of many more wake-ups.
+    pub fn enable_eager_driver_handoff(&mut self) -> &mut Self {
+        self.config.eager_driver_handoff = true;
+        self
+    }
+
     /// Starts the runtime's clock paused, for tests. Only a `current_thread` runtime can. See
     /// [`time::pause`](crate::time::pause).
     pub fn start_paused(&mut self, start_paused: bool) -> &mut Self {

@@ -211,11 +211,12 @@ impl Handle {
     /// On a thread that is driving tasks, and when the future panics.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let spin = self.sched.config().idle_spin;
         context::block_on(self, || {
             if size_of::<F>() > BOX_THRESHOLD {
-                base::block_on::block_on(Box::pin(future))
+                base::block_on::block_on(Box::pin(future), spin)
             } else {
-                base::block_on::block_on(future)
+                base::block_on::block_on(future, spin)
             }
         })
     }

@@ -162,7 +162,7 @@ impl Runtime {
     #[track_caller]
     fn block_on_small<F: Future>(&self, future: F) -> F::Output {
         context::block_on(&self.handle, || match &self.scheduler {
-            Scheduler::Multi(_) => base::block_on::block_on(future),
+            Scheduler::Multi(_) => base::block_on::block_on(future, self.handle.sched().config().idle_spin),
             Scheduler::Current(driven) => driven.block_on(future),
         })
     }

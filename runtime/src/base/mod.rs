@@ -10,4 +10,5 @@ pub(crate) mod list;
 pub(crate) mod park;
 pub(crate) mod prim;
 pub(crate) mod rand;
+pub(crate) mod spin;
 pub(crate) mod wake_list;

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::prim::atomic::{AtomicUsize, Ordering::*};
 use super::prim::{Arc, Condvar, Mutex};
+use super::spin::Spinner;
 
 const EMPTY: usize = 0;
 const PARKED: usize = 1;
@@ -62,6 +63,16 @@ impl Parker {
     /// Takes the token, after a sleep if there is none yet.
     pub(crate) fn park(&self) {
         self.park_timeout(None);
+    }
+
+    /// As [`park`](Self::park), after a spin if that has been worth it lately.
+    pub(crate) fn spin_then_park(&self, spinner: &mut Spinner) {
+        if let Some(spin) = spinner.begin() {
+            let token = || self.inner.state.load(Relaxed) == TOKEN;
+            let paid = std::iter::repeat_with(|| spin.look(token)).find_map(|end| end);
+            spinner.ended(paid == Some(true));
+        }
+        self.park();
     }
 
     /// As [`park`](Self::park), for no longer than `limit` if there is one. Returns whether there was a token.

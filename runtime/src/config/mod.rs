@@ -69,6 +69,13 @@ pub struct RuntimeConfig {
     pub event_interval: u32,
     /// Whether the task that a poll woke last runs next on the same worker, ahead of its queue.
     pub lifo_slot: bool,
+    /// How long a worker without work, or a thread in `block_on`, looks around before it sleeps, when that has
+    /// been worth it lately. Zero: it sleeps at once.
+    #[cfg_attr(feature = "serde", serde(with = "human::duration"))]
+    pub idle_spin: Duration,
+    /// Whether a worker that goes to work from its wait for events wakes another one to wait in its place, each time.
+    /// Otherwise another looks after the events at the latest 10 ms into a long poll.
+    pub eager_driver_handoff: bool,
     /// How many threads `spawn_blocking` may have at once.
     pub max_blocking_threads: usize,
     /// How long an idle blocking thread waits for work before it ends.
@@ -108,6 +115,8 @@ impl Default for RuntimeConfig {
             global_queue_interval: None,
             event_interval: 61,
             lifo_slot: true,
+            idle_spin: Duration::from_micros(20),
+            eager_driver_handoff: false,
             max_blocking_threads: 512,
             thread_keep_alive: Duration::from_secs(10),
             thread_stack_size: None,
@@ -157,6 +166,9 @@ impl std::error::Error for ConfigError {}
 /// The most worker threads a runtime can have: the idle accounting packs counts into 16 bits.
 pub const MAX_WORKER_THREADS: usize = 0x7fff;
 
+/// The longest spin that makes any sense: waking a thread takes tens of microseconds.
+const MAX_IDLE_SPIN: Duration = Duration::from_millis(1);
+
 impl RuntimeConfig {
     /// Checks each field's range, and the fields against each other.
     ///
@@ -190,6 +202,12 @@ impl RuntimeConfig {
             positive("global_queue_interval", interval as usize)?;
         }
         positive("event_interval", self.event_interval as usize)?;
+        if self.idle_spin > MAX_IDLE_SPIN {
+            return Err(ConfigError::new(
+                "idle_spin",
+                "must be at most 1 ms: a spinning thread burns its processor",
+            ));
+        }
         positive("max_blocking_threads", self.max_blocking_threads)?;
         if let Some(size) = self.thread_stack_size {
             positive("thread_stack_size", size)?;

@@ -9,6 +9,8 @@ use super::Notified;
 use super::policy::Policy;
 use super::queue::LocalQueue;
 use crate::base::rand::FastRand;
+use crate::base::spin::Spinner;
+use crate::config::{Flavor, RuntimeConfig};
 
 /// Polls of the slot's tasks before the queue gets its turn: two tasks that wake each other would keep the
 /// worker to themselves. Tokio's figure.
@@ -31,22 +33,25 @@ pub(crate) struct Core<P: Policy> {
     /// Whether the worker is in its sleep: what is pushed meanwhile comes from the driver.
     pub(crate) asleep: bool,
     pub(crate) rand: FastRand,
+    pub(crate) spinner: Spinner,
     /// Since when it is awake.
     pub(crate) awake_since: Instant,
 }
 
 impl<P: Policy> Core<P> {
-    pub(crate) fn new(index: usize, queue: P::Queue, lifo_allowed: bool, seed: u64) -> Self {
+    pub(crate) fn new(index: usize, queue: P::Queue, config: &RuntimeConfig, seed: u64) -> Self {
         Self {
             index,
             tick: 0,
             queue,
             lifo: None,
-            lifo_allowed,
+            // Tasks of one thread run in the order in which they became ready.
+            lifo_allowed: config.lifo_slot && config.flavor == Flavor::MultiThread,
             lifo_polls: 0,
             searching: false,
             asleep: false,
             rand: FastRand::new(seed),
+            spinner: Spinner::new(config.idle_spin),
             awake_since: Instant::now(),
         }
     }

@@ -51,8 +51,7 @@ pub(crate) fn start(config: RuntimeConfig, driver: Driver, services: Services) -
         root_woken: AtomicBool::new(false),
     };
     let shared = Shared::new(config, driver, services, policy);
-    // Tasks run in the order in which they became ready: the slot belongs to the multi-threaded flavour.
-    let core = Core::new(0, VecDeque::with_capacity(64), false, 0);
+    let core = Core::new(0, VecDeque::with_capacity(64), &shared.config, 0);
     *shared.policy.core.lock() = Some(Box::new(core));
     (SchedRef::Current(shared.clone()), Driven { shared })
 }
@@ -155,7 +154,7 @@ impl Worker<Current> {
         let core = if core.has_tasks() || Current::has_other_work(&self.shared) {
             self.look(core)?
         } else {
-            self.sleep(core)?
+            self.sleep(core, None)?
         };
         self.lend(core, || hooks.unparked()).0
     }

@@ -88,14 +88,14 @@ impl<P: Policy> Worker<P> {
         })
     }
 
-    /// Sleeps until there may be something to do.
-    pub(crate) fn sleep(&self, core: Box<Core<P>>) -> Option<Box<Core<P>>> {
+    /// Sleeps until there may be something to do, for `at_most` so long.
+    pub(crate) fn sleep(&self, core: Box<Core<P>>, at_most: Option<Duration>) -> Option<Box<Core<P>>> {
         let counters = self.counters();
         let now = Instant::now();
         counters.parks.add(1);
         counters.park_unparks.add(1);
         counters.add_busy(now.saturating_duration_since(core.awake_since));
-        let limits = self.limits();
+        let limits = self.limits().at_most(at_most);
         let bed = &self.shared.beds[self.index];
         let mut core = self.attend(core, || {
             let turn = bed.sleep(&self.shared.driver, limits);
@@ -131,6 +131,17 @@ impl<P: Policy> Worker<P> {
             P::pushed_locally(shared, &core);
         }
         Some(core)
+    }
+
+    /// Fires what is overdue in any worker's shard.
+    pub(crate) fn fire_everybodys_timers(&self, core: Box<Core<P>>) -> Option<Box<Core<P>>> {
+        let Some(timers) = &self.shared.services.registries.timers else { return Some(core) };
+        self.attend(core, || {
+            let others = (0..timers.shards()).filter(|&shard| shard != self.index);
+            let fired: usize = others.map(|shard| timers.fire(shard)).sum();
+            self.counters().timers_fired.add(fired as u64);
+            DriverTurn::default()
+        })
     }
 
     /// How long this worker may sleep: not at all if wakers wait for its look at the driver, else until a deadline.

@@ -11,8 +11,9 @@
 //! * who brings work: pushes it, *then* reads the word, and wakes a sleeper if nobody searches.
 //! * who falls asleep: writes itself into the word, *then*, if it was the last searcher, looks at all queues again.
 //!
-//! And a searcher that finds work hands the search on: if it was the last one it wakes the next sleeper, because
-//! there may be more where this came from.
+//! And a searcher that finds work hands the search on: if it was the last one it looks at the queues once more, and
+//! wakes the next sleeper if there is anything left. Work that was pushed while it still counted as searching is
+//! seen by that look, and the rest is the business of whoever pushes.
 //!
 //! Next file to read: `engine/sched/sleep.rs`.
 #![forbid(unsafe_code)]
@@ -81,10 +82,13 @@ impl Idle {
         true
     }
 
-    /// A searcher has found work. Returns whether it was the last one and must wake another.
+    /// A searcher has found work. Returns whether it was the last one, and must look whether to wake another.
     #[must_use = "the last searcher hands the search on"]
     pub(crate) fn found_work(&self) -> bool {
-        searchers(self.word.fetch_sub(SEARCHER, SeqCst)) == 1
+        let before = self.word.fetch_sub(SEARCHER, SeqCst);
+        // Between the write and the look at the queues.
+        fence(SeqCst);
+        searchers(before) == 1
     }
 
     /// A worker falls asleep. Returns whether it was the last searcher and must look at all queues once more.
@@ -108,6 +112,11 @@ impl Idle {
         stack.remove(place);
         self.word.fetch_sub(SLEEPER, SeqCst);
         true
+    }
+
+    /// The worker that has slept for the shortest time, left asleep.
+    pub(crate) fn some_sleeper(&self) -> Option<usize> {
+        self.stack.lock().last().copied()
     }
 
     pub(crate) fn is_asleep(&self, worker: usize) -> bool {

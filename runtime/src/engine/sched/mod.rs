@@ -17,6 +17,7 @@ mod queue;
 mod shared;
 mod sleep;
 mod tls;
+mod watch;
 mod worker;
 
 use std::future::Future;

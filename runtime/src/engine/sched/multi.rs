@@ -13,6 +13,7 @@ use super::policy::Policy;
 use super::queue::{StealQueue, Stealer};
 use super::shared::Shared;
 use super::tls::{self, Here};
+use super::watch::{self, Watch};
 use super::worker::Worker;
 use super::{Notified, SchedRef};
 use crate::base::prim::{Arc, Condvar, Mutex, thread};
@@ -28,6 +29,7 @@ const MAX_GLOBAL_BATCH: usize = 32;
 pub(crate) struct Multi {
     stealers: Box<[Stealer<Notified>]>,
     idle: Idle,
+    watch: Watch,
     stopped: Mutex<Stopped>,
     live: Mutex<usize>,
     all_gone: Condvar,
@@ -66,16 +68,16 @@ pub(crate) fn start(
     let policy = Multi {
         stealers: queues.iter().map(StealQueue::stealer).collect(),
         idle: Idle::new(count),
+        watch: Watch::new(),
         stopped: Mutex::new(Stopped::default()),
         live: Mutex::new(count),
         all_gone: Condvar::new(),
     };
-    let lifo_allowed = config.lifo_slot;
     let shared = Shared::new(config, driver, services, policy);
     let workers = Workers { shared: shared.clone(), handles: Mutex::new(Vec::with_capacity(count)) };
     let sched = SchedRef::Multi(shared.clone());
     for (index, queue) in queues.into_iter().enumerate() {
-        let core = Box::new(Core::new(index, queue, lifo_allowed, seed(&shared, index)));
+        let core = Box::new(Core::new(index, queue, &shared.config, seed(&shared, index)));
         let (shared, sched) = (shared.clone(), sched.clone());
         let spawned = workers.shared.services.hooks.thread_builder().spawn(move || {
             let gone = Gone(shared.clone());
@@ -134,36 +136,89 @@ impl Worker<Multi> {
     /// Sleeps as an idle worker: others may wake it for new work.
     fn rest(&self, core: Box<Core<Multi>>) -> Option<Box<Core<Multi>>> {
         let shared = &*self.shared;
+        let policy = &shared.policy;
         if !self.defer.is_empty() {
             return self.look(core);
+        }
+        let (core, found) = self.spin(core)?;
+        if found {
+            return Some(core);
         }
         let (core, ()) = self.lend(core, || shared.services.hooks.parking());
         let mut core = core?;
         if core.has_tasks() {
             return Some(core);
         }
-        let last_searcher = shared.policy.idle.fall_asleep(self.index, core.searching);
+        let last_searcher = policy.idle.fall_asleep(self.index, core.searching);
         core.searching = false;
         if last_searcher && has_stealable(shared) {
             wake_one(shared, self.index);
         }
+        let mut shift = policy.watch.begin();
         loop {
-            core = self.sleep(core)?;
+            let watching = policy.watch.lie_down(&shift);
+            core = self.sleep(core, watching.then_some(watch::TICK))?;
+            if watching {
+                core = self.fire_everybodys_timers(core)?;
+                policy.watch.get_up(&mut shift);
+            }
             if shared.inject.is_closed() {
                 break;
             }
             if core.has_tasks() {
                 // The driver brought them. If a waker has chosen this worker meanwhile, it counts as searching.
-                core.searching = !shared.policy.idle.wake_up(self.index);
+                core.searching = !policy.idle.wake_up(self.index);
+                self.hand_the_watch_on();
                 break;
             }
-            if !shared.policy.idle.is_asleep(self.index) {
+            if !policy.idle.is_asleep(self.index) {
                 core.searching = true;
+                self.hand_the_watch_on();
                 break;
             }
-            shared.counters.workers[self.index].noop_parks.add(1);
+            if !watching {
+                shared.counters.workers[self.index].noop_parks.add(1);
+            }
         }
         self.lend(core, || shared.services.hooks.unparked()).0
+    }
+
+    /// Looks around for a little while before it sleeps, if that has been worth it lately. Returns whether there is
+    /// something to do.
+    fn spin(&self, mut core: Box<Core<Multi>>) -> Option<(Box<Core<Multi>>, bool)> {
+        let shared = &*self.shared;
+        // One that may not search would look at what others look at already.
+        let Some(spin) = core.searching.then(|| core.spinner.begin()).flatten() else {
+            return Some((core, false));
+        };
+        let paid = loop {
+            if let Some(end) = spin.look(|| has_stealable(shared) || shared.inject.is_closed()) {
+                break end;
+            }
+            core = self.look(core)?;
+            if core.has_tasks() {
+                // The events' tasks are this worker's own: nobody needs to be woken for a single one.
+                core.searching = false;
+                if shared.policy.idle.found_work() && has_stealable(shared) && core.has_spare_tasks() {
+                    wake_one(shared, self.index);
+                }
+                break true;
+            }
+        };
+        core.spinner.ended(paid);
+        Some((core, paid))
+    }
+
+    /// This worker goes to work, perhaps for long: somebody else must be there for the events.
+    fn hand_the_watch_on(&self) {
+        let shared = &*self.shared;
+        let unwatched = shared.policy.watch.leave_with_work();
+        if (unwatched || shared.config.eager_driver_handoff)
+            && let Some(sleeper) = shared.policy.idle.some_sleeper()
+        {
+            shared.counters.workers[self.index].wakeups_sent.add(1);
+            shared.beds[sleeper].wake(&shared.services.registries);
+        }
     }
 
     /// Closes this worker. The last one to come here cleans up for all.
@@ -233,7 +288,7 @@ impl Policy for Multi {
     fn found_work(shared: &Shared<Self>, core: &mut Core<Self>) {
         if core.searching {
             core.searching = false;
-            if shared.policy.idle.found_work() {
+            if shared.policy.idle.found_work() && has_stealable(shared) {
                 wake_one(shared, core.index);
             }
         }

@@ -10,7 +10,7 @@
 //! Only the worker itself moves to `IN_DRIVER` and `ON_PARKER`, by a compare-and-swap from `AWAKE` that fails if a
 //! token has come; a waker swaps `TOKEN` in and learns from the old state how to end the sleep.
 //!
-//! Next file to read: `engine/sched/tls.rs`.
+//! Next file to read: `engine/sched/watch.rs`.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
@@ -37,6 +37,14 @@ pub(crate) struct Bed {
 pub(crate) struct Limits {
     pub(crate) in_driver: Option<Duration>,
     pub(crate) on_parker: Option<Duration>,
+}
+
+impl Limits {
+    /// No longer than this either, if it is given.
+    pub(crate) fn at_most(self, limit: Option<Duration>) -> Self {
+        let sooner = |other: Option<Duration>| other.into_iter().chain(limit).min();
+        Self { in_driver: sooner(self.in_driver), on_parker: sooner(self.on_parker) }
+    }
 }
 
 impl Bed {
