@@ -1,4 +1,28 @@
 //! The workloads that rtbench runs, and what they are made from.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`wire`] | what the parent and the measuring child say to each other |
+//! | [`params`] | declared parameters, checked and listed from one place |
+//! | [`workload`] | what a workload is |
+//! | [`window`], [`record`] | the clock of a run, and where its measurements go |
+//! | [`load`] | open-loop load: planned instants, and waiting for them |
+//! | [`registry`] | the bundled workloads |
+//! | [`engine`] | the runtime under test |
+//! | [`exec`](mod@exec) | the measuring child |
+//!
+//! Next file to read: `wire.rs`.
 #![forbid(unsafe_code)]
 
+mod bundled;
+pub mod engine;
+pub mod exec;
+pub mod load;
+pub mod params;
+pub mod record;
+pub mod registry;
+pub mod window;
 pub mod wire;
+pub mod workload;
+
+pub use rt;

@@ -1,0 +1,154 @@
+//! The runtime under test: the one module that knows more of it than Tokio's public stable API.
+//!
+//! To put another engine under the same workloads, this file and the name `rt` change.
+//!
+//! Next file to read: `exec/mod.rs`.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rt::config::{Flavor, RuntimeConfig};
+use rt::runtime::{Builder, Handle, Runtime};
+
+use crate::wire::RuntimeCounters;
+
+/// Name of the engine that `rt` is bound to.
+pub const NAME: &str = "runtime";
+/// Version of that engine: the workspace has one.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A runtime built from a profile.
+#[derive(Debug)]
+pub struct Engine {
+    runtime: Runtime,
+    flavor: Flavor,
+}
+
+impl Engine {
+    /// Builds the runtime.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a configuration that cannot be obeyed, else what the operating system refused.
+    pub fn build(config: &RuntimeConfig) -> io::Result<Self> {
+        Ok(Self { runtime: Builder::from_config(config).build()?, flavor: config.flavor })
+    }
+
+    /// For spawning from any thread.
+    pub fn handle(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    /// Runs a future on the calling thread, which must not belong to the runtime.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// Whether tasks run only while some thread is inside of [`block_on`](Self::block_on).
+    pub fn needs_a_thread(&self) -> bool {
+        self.flavor != Flavor::MultiThread
+    }
+
+    /// Keeps tasks running until the answer is dropped: a thread of its own where the flavour needs one.
+    ///
+    /// # Errors
+    ///
+    /// The thread could not be started.
+    pub fn keep_running(self: &Arc<Self>) -> io::Result<KeptRunning> {
+        if !self.needs_a_thread() {
+            return Ok(KeptRunning(None));
+        }
+        let (gate, engine) = (Arc::new(Gate::default()), self.clone());
+        let closed = gate.clone();
+        let body = move || {
+            engine.block_on(closed.wait());
+        };
+        let thread = thread::Builder::new().name("rtbench-runtime".to_owned()).spawn(body)?;
+        Ok(KeptRunning(Some((gate, thread))))
+    }
+
+    /// The counters since the runtime was built.
+    pub fn counters(&self) -> RuntimeCounters {
+        let metrics = self.handle().metrics();
+        let worker = |i| {
+            let busy = u64::try_from(metrics.worker_total_busy_duration(i).as_nanos()).unwrap_or(u64::MAX);
+            named([
+                ("polls", metrics.worker_poll_count(i)),
+                ("parks", metrics.worker_park_count(i)),
+                ("noop_parks", metrics.worker_noop_count(i)),
+                ("stolen_tasks", metrics.worker_steal_count(i)),
+                ("steal_operations", metrics.worker_steal_operations(i)),
+                ("local_schedules", metrics.worker_local_schedule_count(i)),
+                ("wakeups_sent", metrics.worker_wakeups_sent_count(i)),
+                ("timers_fired", metrics.worker_timers_fired_count(i)),
+                ("busy_ns", busy),
+            ])
+        };
+        RuntimeCounters {
+            workers: (0..metrics.num_workers()).map(worker).collect(),
+            global: named([
+                ("spawned_tasks", metrics.spawned_tasks_count()),
+                ("remote_schedules", metrics.remote_schedule_count()),
+                ("budget_forced_yields", metrics.budget_forced_yield_count()),
+                ("io_events", metrics.io_driver_ready_count()),
+            ]),
+        }
+    }
+
+    /// Ends the runtime; blocking jobs that do not end in time are left behind.
+    pub fn shutdown(self, timeout: Duration) {
+        self.runtime.shutdown_timeout(timeout);
+    }
+}
+
+fn named<const N: usize>(counters: [(&str, u64); N]) -> BTreeMap<String, u64> {
+    counters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Keeps an [`Engine`]'s tasks running until it is dropped.
+#[derive(Debug)]
+pub struct KeptRunning(Option<(Arc<Gate>, JoinHandle<()>)>);
+
+impl Drop for KeptRunning {
+    fn drop(&mut self) {
+        if let Some((gate, thread)) = self.0.take() {
+            gate.close();
+            // A panic of the runtime has been printed by its thread; there is nobody to tell it to here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Ends one future from another thread.
+#[derive(Debug, Default)]
+struct Gate(Mutex<(bool, Option<Waker>)>);
+
+impl Gate {
+    fn close(&self) {
+        let waker = {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            state.0 = true;
+            state.1.take()
+        };
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    async fn wait(&self) {
+        poll_fn(|cx| {
+            let mine = cx.waker().clone();
+            let (closed, old) = {
+                let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                (state.0, state.1.replace(mine))
+            };
+            drop(old);
+            if closed { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}

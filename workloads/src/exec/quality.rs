@@ -1,0 +1,71 @@
+//! What the child can say against its own measurement.
+//!
+//! Next file to read: `exec/usage.rs`.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::record::{Counter, Records};
+use crate::wire::Stream;
+
+/// The stream of request latencies from the planned instant.
+pub(crate) const LATENCY: &str = "latency";
+/// The stream that says how late the generator itself was.
+pub(crate) const LAG: &str = "lag";
+/// The counter of operations that waited for others to come home.
+pub(crate) const QUEUED: &str = "queued";
+
+/// The part of the asked rate that may be missing.
+const MISSING: f64 = 0.02;
+/// The part of a latency that may be the generator's.
+const LATE: f64 = 0.10;
+
+/// One sentence or two for each thing that should be known about the window's records.
+pub(super) fn warnings(records: &Records, streams: &[Stream], measured_ns: u64) -> Vec<String> {
+    let mut found = Vec::new();
+    let [planned, started] =
+        [Counter::PLANNED, Counter::STARTED].map(|counter| records.count(counter) as f64);
+    let [failed, completed] = [Counter::FAILED, Counter::COMPLETED].map(|counter| records.count(counter));
+    let seconds = measured_ns as f64 / 1e9;
+    if started < planned * (1.0 - MISSING) && seconds > 0.0 {
+        let (asked, got) = (planned / seconds, started / seconds);
+        found.push(format!(
+            "overloaded: {got:.0}/s of the {asked:.0}/s asked for were started, because too much was in flight; the \
+             runtime, or the load generator beside it on the same cores, cannot go faster; lower the rate, or allow \
+             more in flight or on more connections"
+        ));
+    }
+    if failed > 0 {
+        found.push(format!("errors: {failed} operations failed; the latencies are those of the others"));
+    }
+    let unfinished = records.count(Counter::STARTED).saturating_sub(completed + failed);
+    if unfinished > 0 {
+        found.push(format!(
+            "unfinished: {unfinished} operations had not ended a second after the window; the latencies are those of \
+             the others, so the true tail is longer; lower the rate or the work of one operation"
+        ));
+    }
+    let stream = |name: &str| {
+        let place = streams.iter().position(|stream| stream.name == name)?;
+        Some(&records.histograms[place]).filter(|histogram| !histogram.is_empty())
+    };
+    if let (Some(latency), Some(lag)) = (stream(LATENCY), stream(LAG)) {
+        found.extend(late(latency, lag));
+    }
+    found
+}
+
+/// Compares like with like: what part of the median, and of the tail, is the generator's own lateness.
+fn late(latency: &Histogram<u64>, lag: &Histogram<u64>) -> Option<String> {
+    let quantile = [0.5, 0.99]
+        .into_iter()
+        .find(|q| lag.value_at_quantile(*q) as f64 > latency.value_at_quantile(*q) as f64 * LATE)?;
+    let [of_latency, of_lag] = [latency, lag].map(|h| Duration::from_nanos(h.value_at_quantile(quantile)));
+    Some(format!(
+        "generator-limited: at p{:.0} requests left {of_lag:.1?} late, and latency is {of_latency:.1?}; the service \
+         time has no such part; lower the rate, or leave the generator a core of its own",
+        quantile * 100.0
+    ))
+}

@@ -1,0 +1,159 @@
+//! What a workload is: a description that is plain data, and three steps.
+//!
+//! The description crosses process and plug-in borders as bytes. The steps run in the measuring child, on a plain
+//! thread outside of the runtime under test: [`Workload::setup`] before the clock starts, [`Load::run`] until the
+//! window is over and what was in flight is home, [`Load::teardown`] at the end.
+//!
+//! Next file to read: `window.rs`.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::sync::Arc;
+
+use rt::config::RuntimeConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Engine;
+use crate::params::{Param, ParamError, Params};
+use crate::record::Recorder;
+use crate::window::Window;
+use crate::wire::{Failure, Stream, Unit};
+
+/// What a workload says about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// Its kind in a profile.
+    pub name: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// What it takes.
+    pub params: Vec<Param>,
+    /// What it counts beside the well-known names of [`wire::count`](crate::wire::count).
+    pub counters: Vec<CounterDoc>,
+    /// Whether its runtime needs the I/O driver.
+    pub needs_io: bool,
+    /// Whether its runtime needs the time driver.
+    pub needs_time: bool,
+}
+
+/// A number that a workload counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterDoc {
+    /// Its name in an interval's counts.
+    pub name: String,
+    /// One line for people.
+    pub doc: String,
+}
+
+impl CounterDoc {
+    pub(crate) fn new(name: &str, doc: &str) -> Self {
+        Self { name: name.to_owned(), doc: doc.to_owned() }
+    }
+}
+
+impl Description {
+    /// Whether a runtime made from `config` has what this workload needs.
+    ///
+    /// # Errors
+    ///
+    /// The key of the `[runtime]` table that must change, and a sentence that says so.
+    pub fn check_runtime(&self, config: &RuntimeConfig) -> Result<(), (&'static str, String)> {
+        let needs = [
+            (self.needs_io && !config.drivers.io, "drivers.io", "I/O"),
+            (self.needs_time && !config.drivers.time, "drivers.time", "time"),
+        ];
+        match needs.into_iter().find(|(lacking, ..)| *lacking) {
+            Some((_, key, driver)) => {
+                Err((key, format!("the workload {} needs the {driver} driver; set it to true", self.name)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A kind of load that can be put on a runtime.
+pub trait Workload: Send + Sync {
+    /// What it is called, takes and counts.
+    fn describe(&self) -> Description;
+
+    /// Checks the parameters against each other; each by itself is in its range already.
+    ///
+    /// # Errors
+    ///
+    /// The parameter that must change.
+    fn validate(&self, params: &Params) -> Result<(), ParamError> {
+        let _ = params;
+        Ok(())
+    }
+
+    /// The histograms that it fills with these parameters; the first is the one that matters most.
+    fn streams(&self, params: &Params) -> Vec<Stream>;
+
+    /// Starts servers, opens connections: everything that must not be measured.
+    ///
+    /// # Errors
+    ///
+    /// What could not be had.
+    fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure>;
+}
+
+/// A workload that is set up.
+pub trait Load {
+    /// Makes the load until `run.window` is over, waits a little for what is still in flight, and returns.
+    ///
+    /// # Errors
+    ///
+    /// Why the load cannot go on.
+    fn run(&mut self, run: &Run) -> Result<(), Failure>;
+
+    /// Ends what [`Workload::setup`] started.
+    fn teardown(self: Box<Self>) {}
+}
+
+/// Where a workload is set up.
+#[derive(Debug)]
+pub struct Site {
+    /// The runtime under test.
+    pub engine: Arc<Engine>,
+    /// The checked parameters.
+    pub params: Params,
+    /// Where random choices start.
+    pub seed: u64,
+}
+
+/// What a running workload measures with. Clones are cheap and mean the same run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The plan's clock.
+    pub window: Window,
+    /// Where measurements go.
+    pub recorder: Recorder,
+}
+
+impl Stream {
+    /// A histogram of nanoseconds.
+    pub fn nanoseconds(name: &str, title: &str) -> Self {
+        Self { name: name.to_owned(), title: title.to_owned(), unit: Unit::Nanoseconds }
+    }
+}
+
+impl Failure {
+    /// The plan or its surroundings are wrong.
+    pub fn input(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { is_input: true, message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// The run itself broke.
+    pub fn broken(message: impl Into<String>) -> Self {
+        Self { is_input: false, message: message.into(), hint: None }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
+impl std::error::Error for Failure {}
