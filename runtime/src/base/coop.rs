@@ -87,6 +87,7 @@ pub(crate) fn set_current(budget: Budget) {
 }
 
 /// Lifts the limit on this thread, for code that is about to block it. Returns what was left.
+#[allow(dead_code, reason = "for a task that blocks its worker's thread in place")]
 #[inline]
 pub(crate) fn stop() -> Budget {
     LOCAL.with(|local| local.budget.replace(Budget::UNCONSTRAINED))
@@ -170,16 +171,6 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
         }
         Poll::Ready(RestoreOnPending { before: Cell::new(before), not_send: PhantomData })
     })
-}
-
-/// Waits for budget without taking any.
-#[allow(dead_code, reason = "for futures that poll several cooperating ones in a row, a join set first")]
-#[inline]
-pub(crate) fn poll_budget_available(cx: &mut Context<'_>) -> Poll<()> {
-    if has_budget_remaining() {
-        return Poll::Ready(());
-    }
-    poll_proceed(cx).map(drop)
 }
 
 /// The one place that makes a task whose budget is spent come back.
@@ -305,8 +296,7 @@ mod tests {
             assert_eq!(take_forced_yields(), 0, "spending the last unit is not yet a yield");
             for wakes in 1..=3 {
                 assert!(poll_proceed(cx).is_pending());
-                assert!(poll_budget_available(cx).is_pending());
-                assert_eq!(count.0.load(Ordering::Relaxed), wakes * 2);
+                assert_eq!(count.0.load(Ordering::Relaxed), wakes);
             }
         });
         assert_eq!(take_forced_yields(), 1);

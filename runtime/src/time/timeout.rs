@@ -44,7 +44,7 @@ use crate::base::coop;
 /// ```
 #[track_caller]
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
-    // Not `map`: the closure would be the caller that the panic names.
+    #[allow(clippy::manual_map, reason = "a panic would blame this line, and not the caller")]
     let delay = match Instant::now().checked_add(duration) {
         Some(deadline) => Some(sleep_until(deadline)),
         None => None,

@@ -105,8 +105,14 @@ impl TimerRegistry {
     /// # Panics
     /// With the panic of a waker. What was not fired then is due at once.
     pub(crate) fn fire(&self, shard: usize) -> usize {
-        let (now, exact) = (self.now(), self.clock.is_paused());
-        if !exact && self.shards[shard].next.load(Ordering::Acquire) > now {
+        let exact = self.clock.is_paused();
+        let next = self.shards[shard].next.load(Ordering::Acquire);
+        // Mostly there is nothing to do, and often that can be told without reading the clock.
+        if next == NEVER {
+            return 0;
+        }
+        let now = self.now();
+        if next > now && !exact {
             return 0;
         }
         self.fire_at(shard, now, exact)
@@ -223,10 +229,11 @@ impl TimerRegistry {
     }
 
     fn nudge(&self, shard: usize, sooner: bool) {
-        if sooner && shard == self.shared_shard() {
-            if let Some(nudge) = self.nudge.get() {
-                nudge();
-            }
+        if sooner
+            && shard == self.shared_shard()
+            && let Some(nudge) = self.nudge.get()
+        {
+            nudge();
         }
     }
 

@@ -86,6 +86,7 @@ impl Wheel {
     }
 
     /// Whether there is no entry.
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.used == 0 && self.due.is_empty()
     }

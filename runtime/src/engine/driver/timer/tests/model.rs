@@ -40,6 +40,9 @@ impl Rng {
     }
 }
 
+/// A timer's deadline and its name.
+type Due = (u64, usize);
+
 /// Some timers and, beside them, a sorted list of what is registered.
 struct Bench {
     registry: Arc<TimerRegistry>,
@@ -88,9 +91,9 @@ impl Bench {
     }
 
     /// What has fired since the last call, and what the list says should have by `now`.
-    fn fired(&mut self, now: u64) -> (Vec<(u64, usize)>, Vec<(u64, usize)>) {
+    fn fired(&mut self, now: u64) -> (Vec<Due>, Vec<Due>) {
         let later = self.model.split_off(&(now + 1, 0));
-        let expected: Vec<(u64, usize)> =
+        let expected: Vec<Due> =
             std::mem::replace(&mut self.model, later).iter().map(|(key, name)| (key.0, *name)).collect();
         let names = std::mem::take(&mut *self.log.lock().unwrap());
         let fired =
@@ -198,8 +201,7 @@ fn a_running_clock_fires_in_batches_never_early_and_under_a_bucket_late() {
             assert!(fired.iter().all(|timer| timer.0 <= now), "early, at {now}: {fired:?}");
             assert!(buckets(&fired).is_sorted(), "out of order, at {now}: {fired:?}");
             // Who is due and has not fired waits for a later one of the same millisecond, which is the present.
-            let late: Vec<(u64, usize)> =
-                expected.iter().filter(|timer| !fired.contains(timer)).copied().collect();
+            let late: Vec<Due> = expected.iter().filter(|timer| !fired.contains(timer)).copied().collect();
             assert_eq!(fired.len() + late.len(), expected.len());
             for timer in &late {
                 assert_eq!((timer.0 - 1) / MS, now / MS, "late, at {now}: {timer:?}");
