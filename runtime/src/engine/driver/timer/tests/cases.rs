@@ -115,6 +115,23 @@ fn what_need_not_wait_is_never_registered() {
 }
 
 #[test]
+fn a_wheel_that_is_ahead_of_a_slow_thread_takes_nothing_from_the_past() {
+    // Between reading the clock and taking the lock, another thread may have fired what was due later.
+    let registry = registry(1);
+    let (count, waker) = counter();
+    let mut ahead = Timer::after(&registry, 100 * MS);
+    assert!(ahead.poll(&waker).is_pending());
+    assert_eq!(registry.fire_at(0, 50 * MS, false), 0);
+    let mut slow = Timer::after(&registry, 5 * MS);
+    assert_eq!(slow.poll(&waker), Poll::Ready(Ok(())));
+    ahead.reset_after(&registry, 7 * MS);
+    assert_eq!(count.get(), 1);
+    assert_eq!(ahead.poll(&waker), Poll::Ready(Ok(())));
+    assert!(registry.is_empty());
+    assert_eq!(stored(&count), 0);
+}
+
+#[test]
 fn a_cancel_drops_the_waker_and_empties_the_wheel() {
     let registry = registry(3);
     let (count, waker) = counter();
