@@ -149,6 +149,8 @@ fn a_refused_connection_is_an_error(new: fn() -> Runtime) {
         drop(listener);
         let error = TcpStream::connect(address).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        let error = TcpSocket::new_v4().unwrap().connect(address).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     });
 }
 
@@ -445,8 +447,7 @@ fn a_socket_is_configured_and_becomes_a_listener_and_a_stream(new: fn() -> Runti
         let socket = TcpSocket::new_v4().unwrap();
         // SAFETY: the descriptor was just given up.
         let socket = unsafe { TcpSocket::from_raw_fd(socket.into_raw_fd()) };
-        drop(socket);
-        let mut near = TcpStream::connect(address).await.unwrap();
+        let mut near = socket.connect(address).await.unwrap();
         let (mut far, _) = listener.accept().await.unwrap();
         near.write_u8(9).await.unwrap();
         assert_eq!(far.read_u8().await.unwrap(), 9);

@@ -258,10 +258,10 @@ impl<R: AsyncBufRead> Split<R> {
     /// # Examples
     ///
     /// ```
-    /// use runtime::io::AsyncBufReadExt;
+    /// use runtime::io::{AsyncBufReadExt, BufReader};
     ///
     /// # async fn example() -> std::io::Result<()> {
-    /// let mut fields = (&b"a,b"[..]).split(b',');
+    /// let mut fields = BufReader::new(&b"a,b"[..]).split(b',');
     /// assert_eq!(fields.next_segment().await?, Some(b"a".to_vec()));
     /// # Ok(())
     /// # }

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::TcpListener;
+use super::{TcpListener, TcpStream};
 
 /// A TCP socket to configure before it listens or connects.
 ///
-/// [`TcpListener::bind`] and [`TcpStream::connect`](super::TcpStream::connect) do for most; this type is for the options that have to be set
+/// [`TcpListener::bind`] and [`TcpStream::connect`] do for most; this type is for the options that have to be set
 /// before.
 ///
 /// # Examples
@@ -246,6 +246,21 @@ impl TcpSocket {
     /// Binds to an address. Port 0 has the system choose one.
     pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
         self.inner.bind(&addr.into())
+    }
+
+    /// Connects. The socket is closed if that fails.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime, or if its I/O driver is off.
+    pub async fn connect(self, addr: SocketAddr) -> io::Result<TcpStream> {
+        match self.inner.connect(&addr.into()) {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+            // Connected, or under way.
+            _ => {}
+        }
+        let connecting = mio::net::TcpStream::from_std(self.inner.into());
+        TcpStream::finish_connecting(connecting).await
     }
 
     /// Listens, with room for `backlog` connections that wait to be accepted. The system may have a lower limit.
