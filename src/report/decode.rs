@@ -129,7 +129,7 @@ fn measure_one(record: &RunRecord, slug: String) -> Measured<'_> {
 }
 
 /// Decodes the histogram of stream `at`. `None`: it is missing or broken.
-pub(super) fn histogram(interval: &Interval, at: usize) -> Option<Histogram<u64>> {
+pub(crate) fn histogram(interval: &Interval, at: usize) -> Option<Histogram<u64>> {
     let bytes = STANDARD.decode(interval.histograms.get(at)?).ok()?;
     Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
 }

@@ -18,7 +18,7 @@ mod model;
 mod plot;
 mod quality;
 mod summary;
-mod units;
+pub(crate) mod units;
 
 #[cfg(test)]
 mod synthetic;
@@ -30,6 +30,7 @@ use jiff::Timestamp;
 
 use crate::session::record::{ProfileInfo, RunRecord};
 
+pub(crate) use decode::histogram;
 pub(crate) use dir::ReportDir;
 
 /// A file of the report: its name in the folder and its content.

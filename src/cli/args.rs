@@ -1,0 +1,135 @@
+//! What the command line takes.
+//!
+//! Next file to read: `run.rs`.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::profile::{DURATION, Overrides, WARMUP, parse_duration};
+
+/// Measure an asynchronous runtime: a TOML profile says how it is built and what runs on it.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  rtbench run configs/server.toml          measure, and write a report into reports/
+  rtbench run configs/server.toml --duration 30s --set runtime.worker_threads=1
+  rtbench check configs/server.toml        say what would run
+  rtbench list echo                        the parameters of one workload
+
+Exit codes:
+  0    all runs complete
+  1    a run failed; what was measured is in the report
+  2    bad input: command line, profile, report folder, or something that the profile needs
+  130  interrupted (Ctrl-C); what was measured is in the report";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a profile's workloads, print a summary and write a report
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
+    /// Say what a profile would run; run and write nothing
+    Check(Check),
+    /// List the workloads, or one with its parameters
+    List(List),
+    /// Run the plan that comes down standard input
+    #[command(name = "__exec", hide = true)]
+    Exec,
+}
+
+const RUN_HELP: &str = "\
+Each workload runs in a fresh process, on a runtime built from the profile's [runtime] table: first
+the warm-up, then the measured window. Progress goes to standard error, the summary to standard
+output, and the report to DIR/<profile>-<UTC time>/: index.html for people, report.json and
+latency.hlog for programs.
+
+Ctrl-C ends the run early and keeps what was measured; a second one ends it at once.
+
+Examples:
+  rtbench run configs/server.toml
+  rtbench run configs/server.toml --warmup 500ms --duration 2s --quiet
+  rtbench run configs/server.toml --set workload.echo.rate=50000 --set runtime.lifo_slot=false";
+
+/// A profile, and what is changed in it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Source {
+    /// The profile, a TOML file
+    #[arg(value_name = "PROFILE")]
+    pub(super) path: PathBuf,
+
+    /// Measure each workload for this long, such as 30s
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    duration: Option<Duration>,
+
+    /// Put each workload under load for this long first, such as 2s
+    #[arg(long, value_name = "TIME", value_parser = warmup)]
+    warmup: Option<Duration>,
+
+    /// Where random choices start
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// The folder in which the report's folder is made
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+
+    /// Set one of the profile's keys, such as runtime.event_interval=31 or workload.echo.rate=500
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) settings: Vec<String>,
+}
+
+impl Source {
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides { warmup: self.warmup, duration: self.duration, seed: self.seed, out: self.out.clone() }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) source: Source,
+
+    /// Show no progress; errors and the summary are still printed
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) source: Source,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    /// Show only this workload
+    pub(super) workload: Option<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text, &DURATION)
+}
+
+fn warmup(text: &str) -> Result<Duration, String> {
+    parse_duration(text, &WARMUP)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

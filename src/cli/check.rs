@@ -1,0 +1,96 @@
+//! `rtbench check`: what `run` would do, written as a profile that says every key.
+//!
+//! Next file to read: `list.rs`.
+#![forbid(unsafe_code)]
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use super::Exit;
+use super::args::Check;
+use crate::profile::{self, Profile};
+use crate::term;
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// What is wrong with the profile, or that standard output cannot be written.
+pub(super) fn check(args: &Check) -> Result<Exit> {
+    let profile = profile::load(&args.source.path, &args.source.settings)?;
+    let profile = profile::overridden(profile, &args.source.overrides());
+    term::print(&text(&profile))?;
+    Ok(Exit::Success)
+}
+
+fn text(profile: &Profile) -> String {
+    let runs = profile::plan(profile);
+    let load: u64 = runs.iter().map(|run| run.plan.warmup_ns + run.plan.duration_ns).sum();
+    let mut text = format!(
+        "# {}: {} run{}, {} of load in all, warm-up included.\n\
+         # The report would go to {}.\n\
+         # Below is the profile with every key; `# default` marks those that it leaves out.\n\n",
+        profile.path,
+        runs.len(),
+        if runs.len() == 1 { "" } else { "s" },
+        humantime::format_duration(Duration::from_nanos(load)),
+        profile.report.dir.join(format!("{}-<UTC time>", profile.name)).display(),
+    );
+    let Value::Object(effective) = profile::effective(profile) else { unreachable!("a profile is a table") };
+    let written = |path: &str| profile.written.contains(path);
+    table(&mut text, "", &effective, &written);
+    text
+}
+
+/// Keys of a workload that it has from the profile's top.
+const INHERITED: [&str; 3] = ["seed", "warmup", "duration"];
+
+/// Writes one table: first its own keys, then those of the tables in it.
+fn table(text: &mut String, path: &str, keys: &Map<String, Value>, written: &dyn Fn(&str) -> bool) {
+    let inner = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    let mut rows = Vec::new();
+    for (key, value) in keys {
+        let (line, note) = match value {
+            Value::Object(_) | Value::Array(_) => continue,
+            // What a workload does not say itself stands at the top.
+            _ if path.starts_with("workload.")
+                && INHERITED.contains(&key.as_str())
+                && !written(&inner(key)) =>
+            {
+                continue;
+            }
+            Value::Null => (format!("# {key}"), "# left to the runtime"),
+            _ if written(&inner(key)) => (format!("{key} = {}", toml(value)), ""),
+            _ => (format!("{key} = {}", toml(value)), "# default"),
+        };
+        rows.push(vec![line, note.to_owned()]);
+    }
+    text.push_str(&term::table(&rows));
+    for (key, value) in keys {
+        let name = inner(key);
+        match value {
+            Value::Object(keys) => {
+                let _ = writeln!(text, "\n[{name}]");
+                table(text, &name, keys, written);
+            }
+            Value::Array(tables) => {
+                for (index, keys) in tables.iter().enumerate() {
+                    let _ = writeln!(text, "\n[[{name}]]");
+                    let Value::Object(keys) = keys else {
+                        unreachable!("the only lists are those of tables")
+                    };
+                    table(text, &format!("{name}.{index}"), keys, written);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A plain value as TOML writes it.
+fn toml(value: &Value) -> String {
+    toml::Value::try_from(value).map_or_else(|_| value.to_string(), |value| value.to_string())
+}

@@ -1,0 +1,130 @@
+//! What a profile means. What is said about a wrong one is tested on the program itself, in `tests/bad_input.rs`.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::json;
+use workloads::rt::config::{Flavor, RuntimeConfig};
+
+use super::*;
+
+fn load_text(text: &str, settings: &[&str]) -> Profile {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("stem.toml");
+    std::fs::write(&path, text).unwrap();
+    let settings: Vec<_> = settings.iter().map(|&setting| setting.to_owned()).collect();
+    load(&path, &settings).unwrap_or_else(|error| panic!("{error}"))
+}
+
+const TWO: &str = r#"
+    seed = 7
+    duration = "3s"
+    [runtime]
+    flavor = "current_thread"
+    thread_stack_size = "512KiB"
+    [[workload]]
+    kind = "echo"
+    [[workload]]
+    kind = "echo"
+    name = "second"
+    seed = 8
+    warmup = "0s"
+    duration = "1m"
+"#;
+
+#[test]
+fn defaults_are_filled_in() {
+    let profile = load_text("[[workload]]\nkind = \"echo\"\n", &[]);
+    assert_eq!(profile.name, "stem");
+    assert_eq!(profile.runtime, RuntimeConfig::default());
+    assert_eq!(profile.report.dir, PathBuf::from("reports"));
+    let [planned] = plan(&profile).try_into().unwrap();
+    assert_eq!(planned.name, "echo");
+    assert_eq!(planned.plan.warmup_ns, 2_000_000_000);
+    assert_eq!(planned.plan.duration_ns, 8_000_000_000);
+    assert_eq!(planned.plan.runtime.worker_threads, Some(RuntimeConfig::default().resolved_workers()));
+    assert!(!planned.plan.params.is_empty(), "every parameter's default is in the plan");
+}
+
+#[test]
+fn a_workload_may_differ_from_the_profile_and_the_command_line_from_both() {
+    let profile = load_text(TWO, &[]);
+    let of = |profile: &Profile| {
+        let times = |planned: &Planned| (planned.plan.seed, planned.plan.warmup_ns, planned.plan.duration_ns);
+        plan(profile).iter().map(times).collect::<Vec<_>>()
+    };
+    let second = 1_000_000_000;
+    assert_eq!(of(&profile), [(7, 2 * second, 3 * second), (8, 0, 60 * second)]);
+    assert_eq!(profile.runtime.flavor, Flavor::CurrentThread);
+    assert_eq!(profile.runtime.thread_stack_size, Some(512 << 10));
+    let (one, out) = (Some(Duration::from_secs(1)), Some(PathBuf::from("x")));
+    let overrides = Overrides { warmup: one, duration: one, seed: Some(9), out };
+    let profile = overridden(profile, &overrides);
+    assert_eq!(of(&profile), [(9, second, second); 2]);
+    assert_eq!(effective(&profile)["duration"], "1s");
+    assert_eq!(effective(&profile)["report"]["dir"], "x");
+}
+
+#[test]
+fn settings_lie_over_the_file() {
+    let settings = [
+        "runtime.flavor=multi_thread",
+        "runtime.worker_threads=3",
+        "runtime.drivers.max_io_events_per_tick=16",
+        "workload.second.duration=5s",
+        "report.dir=\"else where\"",
+        "name=other",
+        "runtime.worker_threads = 4",
+    ];
+    let profile = load_text(TWO, &settings);
+    assert_eq!(profile.runtime.flavor, Flavor::MultiThread);
+    assert_eq!(profile.runtime.worker_threads, Some(4), "the last one counts");
+    assert_eq!(profile.runtime.drivers.max_io_events_per_tick, 16);
+    assert_eq!(profile.workloads[0].duration, None);
+    assert_eq!(profile.workloads[1].duration, Some(Duration::from_secs(5)));
+    assert_eq!(profile.report.dir, PathBuf::from("else where"));
+    assert_eq!(profile.name, "other");
+    for key in ["name", "runtime.drivers.max_io_events_per_tick", "workload.1.duration", "workload.0.kind"] {
+        assert!(profile.written.contains(key), "{key} in {:?}", profile.written);
+    }
+    assert!(!profile.written.contains("workload.0.duration"));
+}
+
+#[test]
+fn the_effective_profile_is_a_profile_that_plans_the_same() {
+    let profile = load_text(TWO, &["runtime.event_interval=5"]);
+    let mut table = effective(&profile);
+    let runtime = table["runtime"].as_object_mut().unwrap();
+    assert_eq!(runtime["event_interval"], json!(5));
+    runtime.retain(|_, value| !value.is_null());
+    let again = load_text(&toml::to_string(&table).unwrap(), &[]);
+    let plans = |profile| plan(profile).into_iter().map(|planned| planned.plan).collect::<Vec<_>>();
+    assert_eq!(plans(&again), plans(&profile));
+    assert_eq!(effective(&again), effective(&profile));
+}
+
+#[test]
+fn every_field_of_the_runtime_is_a_key() {
+    let config = RuntimeConfig {
+        worker_threads: Some(2),
+        global_queue_interval: Some(7),
+        thread_stack_size: Some(1 << 20),
+        ..RuntimeConfig::default()
+    };
+    let written = toml::to_string(&json!({ "runtime": config })).unwrap();
+    let keys = serde_json::to_value(&config).unwrap().as_object().unwrap().len();
+    assert_eq!(written.parse::<toml::Table>().unwrap()["runtime"].as_table().unwrap().len(), keys);
+    let profile = load_text(&format!("{written}\n[[workload]]\nkind = \"echo\"\n"), &[]);
+    assert_eq!(profile.runtime, config);
+}
+
+#[test]
+fn no_parameter_hides_behind_a_key_of_the_profile() {
+    for workload in descriptions() {
+        for param in &workload.params {
+            let name = param.name.as_str();
+            assert!(!RESERVED.contains(&name), "{}.{name} could never be set", workload.name);
+        }
+    }
+}

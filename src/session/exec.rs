@@ -1,0 +1,35 @@
+//! The child's side of a session: `rtbench __exec`.
+//!
+//! The workload runs in this process, and what it prints must not end up between the frames. So the pipes to the
+//! parent move to descriptors that nobody else knows, standard output becomes standard error, and standard input the
+//! null device, before anything else happens.
+//!
+//! Next file to read: `record.rs`.
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use rustix::stdio::{dup2_stdin, dup2_stdout};
+
+/// Runs the plan that comes down standard input.
+///
+/// # Errors
+///
+/// When the pipes cannot be set up; what happens after that goes up the pipe.
+pub(crate) fn exec() -> Result<ExitCode> {
+    if io::stdin().is_terminal() || io::stdout().is_terminal() {
+        bail!("__exec is what rtbench starts by itself to measure; use `rtbench run`");
+    }
+    let setup = || -> io::Result<(File, File)> {
+        let plan = File::from(rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?);
+        let frames = File::from(rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?);
+        dup2_stdin(File::open("/dev/null")?)?;
+        dup2_stdout(io::stderr())?;
+        Ok((plan, frames))
+    };
+    let (plan, frames) = setup().context("cannot set up the pipes to the parent")?;
+    Ok(workloads::exec::exec(plan, frames).into())
+}

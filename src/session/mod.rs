@@ -1,0 +1,20 @@
+//! Measuring: each run of a profile in a fresh process, one after the other.
+//!
+//! Parent and child are the same program. The child (`exec`) is told its plan and sends frames; the parent (`measure`,
+//! `watch`, `child`) keeps what it says, shows it, and sees to it that the child ends. A crash of the child costs its
+//! own run and no more.
+//!
+//! Next file to read: `measure.rs`.
+#![forbid(unsafe_code)]
+
+mod child;
+mod exec;
+mod interrupt;
+mod measure;
+pub(crate) mod record;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub(crate) use exec::exec;
+pub(crate) use measure::Session;

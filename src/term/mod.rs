@@ -1,0 +1,35 @@
+//! The terminal: what is written to it, and how a pipe that closes is taken.
+//!
+//! Next file to read: `progress.rs`.
+#![forbid(unsafe_code)]
+
+mod progress;
+mod screen;
+mod table;
+
+pub(crate) use progress::Progress;
+pub(crate) use table::{indented, table};
+
+use std::io::{self, IsTerminal, Write};
+
+/// Writes to standard output. A reader that has gone is no error: it has what it wanted.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes a message to standard error, or nowhere if that is closed.
+pub(crate) fn complain(text: &str) {
+    // There is no third stream to report a failure to.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether text for this stream may have colours.
+pub(crate) fn color(stream: &impl IsTerminal) -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    !plain && stream.is_terminal()
+}

@@ -1,0 +1,316 @@
+//! The program as a user has it: real runs in real processes, interrupted and killed in every way.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// No wait comes near this, unless what is tested is broken.
+const LONG: Duration = Duration::from_secs(60);
+
+fn configs() -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let mut paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.iter().any(|path| path.ends_with("server.toml")));
+    paths
+}
+
+fn config(name: &str) -> String {
+    format!("{}/configs/{name}.toml", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The program in a folder of its own.
+fn rtbench(dir: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rtbench"));
+    command.current_dir(dir.path()).env_remove("RUST_BACKTRACE").stdin(Stdio::null());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_owned()).unwrap()
+}
+
+/// The report folders in `dir/reports`, and nothing else may be there.
+fn reports(dir: &TempDir) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir.path().join("reports")).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// The only report in `dir/reports`, read.
+fn report(dir: &TempDir) -> Value {
+    let reports = reports(dir);
+    let [report] = reports.as_slice() else { panic!("expected one report, found {reports:?}") };
+    for file in ["index.html", "latency.hlog"] {
+        assert!(fs::metadata(report.join(file)).unwrap().len() > 0, "{file}");
+    }
+    serde_json::from_slice(&fs::read(report.join("report.json")).unwrap()).unwrap()
+}
+
+fn completed(report: &Value) -> u64 {
+    let workloads = report["workloads"].as_array().unwrap();
+    workloads.iter().map(|workload| workload["counts"]["completed"].as_u64().unwrap_or(0)).sum()
+}
+
+/// A run in progress.
+struct Running {
+    dir: TempDir,
+    child: Child,
+    said: std::thread::JoinHandle<String>,
+    measuring: PathBuf,
+}
+
+/// Starts a run that would take an hour, and waits until it has measured something.
+fn start() -> Running {
+    let dir = TempDir::new().unwrap();
+    let mut command = rtbench(&dir);
+    command.args(["run", &config("server"), "--warmup", "100ms", "--duration", "1h"]);
+    command.args(["--set", "report.interval=50ms", "--set", "workload.echo.rate=500"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.lines().any(|line| line.contains("measuring") && line.contains("p99")) {
+        assert!(lines.read_line(&mut said).unwrap() > 0, "the run ended early: {said}");
+    }
+    let said = std::thread::spawn(move || {
+        lines.read_to_string(&mut said).unwrap();
+        said
+    });
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let measuring = fs::read_to_string(children).unwrap();
+    let measuring = Path::new("/proc").join(measuring.trim());
+    assert!(measuring.exists(), "the measuring process runs: {measuring:?}");
+    Running { dir, child, said, measuring }
+}
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for the end: its exit code, what it printed and what it said.
+    fn end(mut self) -> (TempDir, Option<i32>, String, String) {
+        let mut printed = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+        let status = self.child.wait().unwrap();
+        wait_until_gone(&self.measuring);
+        (self.dir, status.code(), printed, self.said.join().unwrap())
+    }
+}
+
+fn wait_until_gone(process: &Path) {
+    let deadline = Instant::now() + LONG;
+    let is_gone = || match fs::read_to_string(process.join("stat")) {
+        Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim().starts_with('Z')),
+        Err(_) => true,
+    };
+    while !is_gone() {
+        assert!(Instant::now() < deadline, "the measuring process outlives its parent");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn each_profile_in_configs_runs_and_leaves_a_report() {
+    for path in configs() {
+        let dir = TempDir::new().unwrap();
+        let mut command = rtbench(&dir);
+        command.arg("run").arg(&path).args(["--warmup", "100ms", "--duration", "400ms", "--quiet"]);
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        assert_eq!(text(&stderr), "", "{path:?}: --quiet");
+        assert_eq!(status.code(), Some(0), "{path:?}");
+        let report = report(&dir);
+        assert_eq!(report["status"], "complete", "{path:?}");
+        assert!(completed(&report) > 0, "{path:?}");
+        assert!(text(&stdout).contains("index.html"), "{path:?}: {}", text(&stdout));
+    }
+}
+
+#[test]
+fn progress_is_plain_lines_where_there_is_no_terminal() {
+    let dir = TempDir::new().unwrap();
+    let mut command = rtbench(&dir);
+    command.args(["run", &config("server"), "--warmup", "0s", "--duration", "2s"]);
+    let Output { status, stderr, .. } = command.output().unwrap();
+    assert_eq!(status.code(), Some(0));
+    let said = text(&stderr);
+    assert!(said.lines().next().is_some_and(|line| line == "echo: setting up"), "{said}");
+    assert!(
+        said.lines().any(|line| line.starts_with("echo: measuring ") && line.contains("/s  p99 ")),
+        "{said}"
+    );
+    assert!(!said.contains('\u{1b}') && !said.contains('\r'), "no control characters: {said:?}");
+}
+
+#[test]
+fn check_says_what_would_run_and_its_output_is_the_same_profile() {
+    for path in configs() {
+        let dir = TempDir::new().unwrap();
+        let check = |path: &Path| {
+            let output = rtbench(&dir).arg("check").arg(path).output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+            text(&output.stdout)
+        };
+        let bare = |text: &str| {
+            let line = |line: &str| line.split(" # ").next().unwrap_or_default().trim().to_owned();
+            text.lines().filter(|line| !line.starts_with('#')).map(line).collect::<Vec<_>>()
+        };
+        let first = check(&path);
+        let copy = dir.path().join("copy.toml");
+        fs::write(&copy, &first).unwrap();
+        assert_eq!(bare(&first), bare(&check(&copy)), "{path:?}");
+        assert!(reports(&dir).is_empty(), "check writes nothing");
+    }
+}
+
+#[test]
+fn flags_override_the_profile() {
+    let dir = TempDir::new().unwrap();
+    let mut command = rtbench(&dir);
+    command.args([
+        "check",
+        &config("server"),
+        "--duration",
+        "3s",
+        "--warmup",
+        "1s",
+        "--seed",
+        "9",
+        "--out",
+        "x",
+    ]);
+    command.args(["--set", "workload.echo.rate=123", "--set", "runtime.lifo_slot=false"]);
+    let printed = text(&command.output().unwrap().stdout);
+    for line in
+        ["duration = \"3s\"", "warmup = \"1s\"", "seed = 9", "dir = \"x\"", "rate = 123", "lifo_slot = false"]
+    {
+        let found = printed.lines().any(|found| found.starts_with(line) && !found.contains("# default"));
+        assert!(found, "{line} is not in:\n{printed}");
+    }
+}
+
+#[test]
+fn list_shows_every_workload_and_each_parameter() {
+    let dir = TempDir::new().unwrap();
+    let list = |args: &[&str]| text(&rtbench(&dir).arg("list").args(args).output().unwrap().stdout);
+    let overview = list(&[]);
+    for kind in ["echo", "timer_storm", "spawn_flood", "blocking_mix"] {
+        assert!(overview.lines().any(|line| line.starts_with(kind)), "{overview}");
+        assert!(list(&[kind]).starts_with(kind));
+    }
+    assert!(list(&["echo"]).contains("connections"));
+}
+
+#[test]
+fn ctrl_c_keeps_what_was_measured() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let running = start();
+        running.signal(signal);
+        let (dir, code, printed, said) = running.end();
+        assert_eq!(code, Some(130), "{said}");
+        assert!(said.contains("stopping"), "{said}");
+        let report = report(&dir);
+        assert_eq!(report["status"], "interrupted");
+        assert!(completed(&report) > 0);
+        assert!(printed.contains("interrupted") && printed.contains("index.html"), "{printed}");
+    }
+}
+
+#[test]
+fn a_measuring_process_that_is_killed_costs_the_run_but_not_the_report() {
+    let running = start();
+    let pid: i32 = running.measuring.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let (dir, code, _, said) = running.end();
+    assert_eq!(code, Some(1), "{said}");
+    let message =
+        "error: echo: the measuring process was killed by signal 9 (SIGKILL) in the measured window";
+    assert!(said.contains(message), "{said}");
+    let report = report(&dir);
+    assert_eq!(report["status"], "failed");
+    assert!(!report["workloads"][0]["streams"].as_array().unwrap().is_empty(), "{report}");
+}
+
+#[test]
+fn a_killed_run_takes_its_measuring_process_along_and_leaves_no_half_report() {
+    let mut running = start();
+    running.signal(Signal::KILL);
+    let status = running.child.wait().unwrap();
+    assert_eq!(status.signal(), Some(9));
+    wait_until_gone(&running.measuring);
+    let visible = |path: &PathBuf| !path.file_name().unwrap().to_str().unwrap().starts_with('.');
+    assert!(!reports(&running.dir).iter().any(visible));
+}
+
+#[test]
+fn a_port_in_use_is_named_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let dir = TempDir::new().unwrap();
+    let mut command = rtbench(&dir);
+    command.args(["run", &config("server"), "--set", &format!("workload.echo.port={port}")]);
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let said = text(&stderr);
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(said.contains(&port.to_string()) && said.contains("help: "), "{said}");
+    assert!(reports(&dir).is_empty(), "nothing was measured, so there is no report");
+}
+
+#[test]
+fn too_few_descriptors_are_named_with_what_to_do() {
+    let dir = TempDir::new().unwrap();
+    let program = env!("CARGO_BIN_EXE_rtbench");
+    let script = format!(
+        "ulimit -Hn 64; ulimit -n 64; exec '{program}' run \"$0\" --set workload.echo.connections=500"
+    );
+    let mut command = Command::new("/bin/sh");
+    command.current_dir(dir.path()).arg("-c").arg(script).arg(config("server"));
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let said = text(&stderr);
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(said.contains("64") && said.contains("ulimit"), "{said}");
+}
+
+#[test]
+fn a_report_folder_that_cannot_be_made_is_found_before_the_run() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
+    let mut command = rtbench(&dir);
+    command.args(["run", &config("server"), "--out", "file/reports"]);
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let said = text(&stderr);
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(said.starts_with("error: ") && said.contains("file/reports"), "{said}");
+    assert!(!said.contains("setting up"), "{said}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let dir = TempDir::new().unwrap();
+    let run = ["run", &config("server"), "--warmup", "0s", "--duration", "200ms", "--quiet"];
+    for args in [&["list"][..], &["check", &config("server")], &run] {
+        let mut child =
+            rtbench(&dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(text(&output.stderr), "", "{args:?}");
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+    }
+    assert_eq!(report(&dir)["status"], "complete");
+}
+
+#[test]
+fn the_hidden_subcommand_explains_itself() {
+    let dir = TempDir::new().unwrap();
+    let help = text(&rtbench(&dir).arg("--help").output().unwrap().stdout);
+    assert!(help.contains("Exit codes:") && help.contains("Examples:"), "{help}");
+    assert!(!help.contains("__exec"), "{help}");
+}
