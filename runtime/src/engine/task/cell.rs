@@ -242,5 +242,11 @@ pub(super) unsafe fn dealloc<F: Future, S>(task: NonNull<Header>) {
     // SAFETY: made by `allocate` from a box of this type; nobody else knows it any more.
     let cell = unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) };
     let _current = Current::set(cell.body.front.header.id);
+    // Emptied first, and through the doorway, so that a model sees that whoever had the stage is done with it.
+    cell.stage.with_mut(|stage| {
+        // SAFETY: as above.
+        let stage = unsafe { &mut *stage };
+        swallow(|| *stage = Stage::Gone);
+    });
     swallow(|| drop(cell));
 }

@@ -212,9 +212,13 @@ fn an_output_that_nobody_wants_is_dropped_before_the_task_leaves() {
     let sched = Sched::new();
     let drops = Drops::default();
     let token = drops.token();
-    drop(sched.spawn(async move { token }));
+    let handle = sched.spawn(async move { token });
+    // What outlives the task must not be what drops its output.
+    let abort = handle.abort_handle();
+    drop(handle);
     sched.run();
     assert_eq!((drops.count(), sched.owned().len()), (1, 0));
+    assert!(abort.is_finished());
 }
 
 #[test]

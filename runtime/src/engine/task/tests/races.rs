@@ -335,6 +335,44 @@ fn loom_the_last_references_go_at_once() {
 }
 
 #[test]
+fn loom_a_task_is_run_and_freed_while_it_is_being_scheduled() {
+    model(|| {
+        let Waiting { sched, flag, drops, handle, wakers: [one, other] } = waiting();
+        drop((handle, other));
+        flag.store(true, Relaxed);
+        let waking = thread::spawn(move || one.wake());
+        sched.run();
+        waking.join().unwrap();
+        sched.run();
+        assert_eq!(drops.count(), 1);
+        sched.finish();
+    });
+}
+
+#[test]
+fn loom_a_task_that_yields_is_run_and_freed_elsewhere() {
+    model(|| {
+        let sched = Sched::new();
+        let drops = Drops::default();
+        let token = drops.token();
+        let mut first = true;
+        drop(sched.spawn(poll_fn(move |cx| {
+            let _kept = &token;
+            cx.waker().wake_by_ref();
+            if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }
+        })));
+        let running = {
+            let sched = sched.clone();
+            thread::spawn(move || sched.run())
+        };
+        sched.run();
+        running.join().unwrap();
+        assert_eq!(drops.count(), 1);
+        sched.finish();
+    });
+}
+
+#[test]
 fn loom_an_unowned_task_is_freed_by_the_last_reference() {
     model(|| {
         let sched = Sched::new();

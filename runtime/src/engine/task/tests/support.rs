@@ -1,5 +1,4 @@
 //! A scheduler that is a queue, futures and wakers that count.
-#![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -9,12 +8,30 @@ use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::base::prim::{Arc, Mutex};
+use crate::base::prim::{Arc, Mutex, UnsafeCell};
 use crate::engine::task::{Id, JoinError, JoinHandle, Notified, OwnedTasks, Schedule, Task};
 
 /// The scheduler. Its `Arc` is the doorway's, so under loom a leaked task is a leaked `Arc`, and found.
-#[derive(Clone)]
-pub(super) struct Sched(Arc<Inner>);
+pub(super) struct Sched(Arc<Inner>, Arc<Alive>);
+
+/// Written to at the end of one scheduler value, read at the end of each call on it: a call that its scheduler does
+/// not outlive is a race, and found.
+struct Alive(UnsafeCell<()>);
+
+// SAFETY: there is nothing in it.
+unsafe impl Sync for Alive {}
+
+impl Clone for Sched {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), Arc::new(Alive(UnsafeCell::new(()))))
+    }
+}
+
+impl Drop for Sched {
+    fn drop(&mut self) {
+        self.1.0.with_mut(|_| ());
+    }
+}
 
 struct Inner {
     queue: Mutex<VecDeque<Notified<Sched>>>,
@@ -36,12 +53,12 @@ pub(super) struct Counts {
 impl Schedule for Sched {
     fn schedule(&self, task: Notified<Self>) {
         self.0.count.scheduled.fetch_add(1, SeqCst);
-        self.0.queue.lock().push_back(task);
+        self.push(task);
     }
 
     fn yield_now(&self, task: Notified<Self>) {
         self.0.count.yielded.fetch_add(1, SeqCst);
-        self.0.queue.lock().push_back(task);
+        self.push(task);
     }
 
     fn release(&self, task: &Task<Self>) -> Option<Task<Self>> {
@@ -60,7 +77,7 @@ impl Sched {
     pub(super) fn new() -> Self {
         let inner =
             Inner { queue: Mutex::new(VecDeque::new()), owned: OwnedTasks::new(2), count: StdArc::default() };
-        Self(Arc::new(inner))
+        Self(Arc::new(inner), Arc::new(Alive(UnsafeCell::new(()))))
     }
 
     #[track_caller]
@@ -74,6 +91,14 @@ impl Sched {
             self.0.queue.lock().push_back(task);
         }
         handle
+    }
+
+    fn push(&self, task: Notified<Self>) {
+        let (inner, alive) = (self.0.clone(), self.1.clone());
+        inner.queue.lock().push_back(task);
+        // Here a scheduler would look whom to wake.
+        drop(inner.queue.lock());
+        alive.0.with(|_| ());
     }
 
     /// Runs tasks until the queue is empty.
