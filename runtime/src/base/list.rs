@@ -189,6 +189,7 @@ impl<L: Link> List<L> {
     ///
     /// # Safety
     /// The drain is used under the list's lock only, its `Drop` included.
+    #[allow(dead_code, reason = "for those that wake all who wait, in batches")]
     pub(crate) unsafe fn drain<'a>(&mut self, sentinel: Pin<&'a mut Links>) -> Drain<'a, L> {
         // SAFETY: the links are not moved while the drain, which borrows them, lives; then they are unlinked.
         let sentinel = NonNull::from(unsafe { sentinel.get_unchecked_mut() });
@@ -216,12 +217,14 @@ impl<L: Link> fmt::Debug for List<L> {
 }
 
 /// The nodes that a list had when [`List::drain`] was called. Dropping it unlinks those that are left.
+#[allow(dead_code, reason = "see `List::drain`")]
 pub(crate) struct Drain<'a, L: Link> {
     sentinel: NonNull<Links>,
     _pinned: PhantomData<Pin<&'a mut Links>>,
     _nodes: PhantomData<*const L>,
 }
 
+#[allow(dead_code, reason = "see `List::drain`")]
 impl<L: Link> Drain<'_, L> {
     /// Unlinks the last node.
     pub(crate) fn pop_back(&mut self) -> Option<NonNull<L::Node>> {
@@ -257,15 +260,15 @@ mod tests {
         const OFFSET: usize = std::mem::offset_of!(Node, links);
     }
 
-    fn nodes() -> Vec<Box<Node>> {
-        (0..4).map(|name| Box::new(Node { name, links: Links::new() })).collect()
+    fn nodes() -> Vec<Node> {
+        (0..4).map(|name| Node { name, links: Links::new() }).collect()
     }
 
-    fn full(nodes: &[Box<Node>]) -> List<Node> {
+    fn full(nodes: &[Node]) -> List<Node> {
         let mut list = List::new();
         for node in nodes {
             // SAFETY: the nodes outlive the list.
-            unsafe { list.push_front(NonNull::from(&**node)) };
+            unsafe { list.push_front(NonNull::from(node)) };
         }
         list
     }
@@ -313,7 +316,7 @@ mod tests {
         assert!(remove(&mut list, &nodes[0]));
         assert!(list.is_empty());
         // SAFETY: in no list now.
-        unsafe { list.push_front(NonNull::from(&*nodes[0])) };
+        unsafe { list.push_front(NonNull::from(&nodes[0])) };
         assert_eq!(rest(&mut list), [0]);
     }
 
@@ -327,7 +330,7 @@ mod tests {
             let mut drain = unsafe { list.drain(sentinel) };
             assert!(list.is_empty());
             // SAFETY: in no list yet.
-            unsafe { list.push_front(NonNull::from(&*nodes[3])) };
+            unsafe { list.push_front(NonNull::from(&nodes[3])) };
             assert_eq!(drain.pop_back().map(name), Some(0));
             assert!(remove(&mut list, &nodes[1]), "a drained node leaves through its former list");
             assert_eq!(drain.pop_back().map(name), Some(2));

@@ -16,6 +16,19 @@ use super::vtable::TaskRef;
 /// A job of `spawn_blocking` that has started cannot be cancelled: a thread cannot be stopped from outside. One that
 /// still waits for a thread will not start.
 ///
+/// # Examples
+///
+/// ```
+/// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+/// rt.block_on(async {
+///     let task = runtime::spawn(std::future::pending::<()>());
+///     let handle = task.abort_handle();
+///     handle.abort();
+///     assert!(task.await.unwrap_err().is_cancelled());
+///     assert!(handle.is_finished());
+/// });
+/// ```
+///
 /// [`JoinHandle::abort_handle`]: crate::task::JoinHandle::abort_handle
 #[derive(Clone)]
 pub struct AbortHandle {

@@ -91,7 +91,9 @@ impl JoinSlot {
     /// The slot is full, and the waker in it is the caller's to take. Others may [`compare`](Self::compare) meanwhile.
     pub(super) unsafe fn take(&self) -> Waker {
         // SAFETY: full, says the caller.
-        self.0.with(|slot| unsafe { (*slot).assume_init_read() })
+        let slot = self.0.with(|slot| unsafe { slot.read() });
+        // SAFETY: as above.
+        unsafe { slot.assume_init() }
     }
 
     /// Whether the waker in the slot does what `waker` does.
@@ -101,7 +103,7 @@ impl JoinSlot {
     /// meanwhile: two addresses are compared, and neither is followed.
     pub(super) unsafe fn compare(&self, waker: &Waker) -> bool {
         // SAFETY: filled, says the caller.
-        self.0.with(|slot| unsafe { (*slot).assume_init_ref() }.will_wake(waker))
+        self.0.with(|slot| unsafe { &*slot.cast::<Waker>() }.will_wake(waker))
     }
 }
 

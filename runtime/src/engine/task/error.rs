@@ -12,6 +12,18 @@ use super::Id;
 use super::join::Payload;
 
 /// A task ended without an output: it panicked, or it was cancelled.
+///
+/// # Examples
+///
+/// ```
+/// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+/// let error = rt.block_on(async {
+///     let task = runtime::spawn(std::future::pending::<()>());
+///     task.abort();
+///     task.await.unwrap_err()
+/// });
+/// assert!(error.is_cancelled());
+/// ```
 pub struct JoinError {
     reason: Reason,
     id: Id,
@@ -37,6 +49,14 @@ impl JoinError {
     }
 
     /// Whether the task panicked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+    /// let error = rt.block_on(async { runtime::spawn(async { panic!("boom") }).await.unwrap_err() });
+    /// assert!(error.is_panic());
+    /// ```
     pub fn is_panic(&self) -> bool {
         matches!(self.reason, Reason::Panic(_))
     }
@@ -46,6 +66,17 @@ impl JoinError {
     /// # Panics
     ///
     /// When the task did not panic. [`try_into_panic`](Self::try_into_panic) does not.
+    ///
+    /// # Examples
+    ///
+    /// ```should_panic
+    /// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+    /// let error = rt.block_on(async { runtime::spawn(async { panic!("boom") }).await.unwrap_err() });
+    /// if error.is_panic() {
+    ///     // Let the panic go on where the task was waited for.
+    ///     std::panic::resume_unwind(error.into_panic());
+    /// }
+    /// ```
     #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
         self.try_into_panic().expect("the task did not panic: ask `is_panic` before `into_panic`")
@@ -56,6 +87,15 @@ impl JoinError {
     /// # Errors
     ///
     /// The error itself, when the task did not panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+    /// let error = rt.block_on(async { runtime::spawn(async { panic!("boom") }).await.unwrap_err() });
+    /// let payload = error.try_into_panic().unwrap();
+    /// assert_eq!(payload.downcast_ref::<&str>(), Some(&"boom"));
+    /// ```
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, JoinError> {
         match self.reason {
             Reason::Panic(payload) => Ok(payload.into_inner()),

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Context;
 
@@ -65,6 +64,11 @@ impl<S: Schedule> Task<S> {
         self.task.into_raw()
     }
 
+    /// The state word does not count this reference any more.
+    fn forget(self) {
+        self.task.forget();
+    }
+
     pub(super) fn as_raw(&self) -> NonNull<Header> {
         self.task.as_raw()
     }
@@ -78,11 +82,6 @@ impl<S: Schedule> Task<S> {
         self.task.id()
     }
 
-    /// Where the task was spawned.
-    pub(crate) fn location(&self) -> &'static Location<'static> {
-        self.task.location()
-    }
-
     fn scheduler(&self) -> &S {
         // SAFETY: the scheduler is an `S`, and a counted reference keeps the task.
         &unsafe { self.as_raw().cast::<Body<S>>().as_ref() }.scheduler
@@ -93,7 +92,7 @@ impl<S: Schedule> Task<S> {
     pub(crate) fn shutdown(self) {
         match self.task.state().start_shutdown() {
             Shutdown::Cancel => self.cancel(),
-            Shutdown::Gone => drop(self.into_raw()),
+            Shutdown::Gone => self.forget(),
             // SAFETY: as it says.
             Shutdown::Dealloc => unsafe { self.task.dealloc() },
         }
@@ -114,7 +113,7 @@ impl<S: Schedule> Task<S> {
         let refs = match released {
             // Two references to one task: given up together below.
             Some(owners) if owners.as_raw() == self.as_raw() => {
-                drop(owners.into_raw());
+                owners.forget();
                 2
             }
             _ => 1,
@@ -129,14 +128,14 @@ impl<S: Schedule> Task<S> {
                     unsafe { drop_output(task.as_raw()) };
                     output = false;
                 }
-                Complete::Done => return drop(task.into_raw()),
+                Complete::Done => return task.forget(),
                 // SAFETY: as it says.
                 Complete::Dealloc => return unsafe { task.dealloc() },
                 Complete::WakeJoiner => {
                     // SAFETY: who completes a task that has a join waker takes it.
                     let waker = unsafe { task.join_slot().take() };
                     match task.state().take_join_waker() {
-                        Release::Shared => drop(task.into_raw()),
+                        Release::Shared => task.forget(),
                         // SAFETY: as it says.
                         Release::Dealloc => unsafe { task.dealloc() },
                     }
@@ -155,16 +154,6 @@ impl<S: Schedule> Notified<S> {
         let task = unsafe { TaskRef::from_raw(task) };
         // SAFETY: the scheduler is an `S`, says the caller.
         Self(unsafe { Task::new(task) })
-    }
-
-    /// The task's number.
-    pub(crate) fn id(&self) -> Id {
-        self.0.id()
-    }
-
-    /// Where the task was spawned.
-    pub(crate) fn location(&self) -> &'static Location<'static> {
-        self.0.location()
     }
 
     /// The task's scheduler.
@@ -193,7 +182,7 @@ impl<S: Schedule> Notified<S> {
                 return None;
             }
             Start::Gone => {
-                drop(task.into_raw());
+                task.forget();
                 return None;
             }
             Start::Dealloc => {
@@ -233,7 +222,7 @@ impl<S: Schedule> Task<S> {
     #[inline]
     fn finish_poll(self) -> Option<Notified<S>> {
         match self.task.state().finish_poll() {
-            Finish::Idle => drop(self.into_raw()),
+            Finish::Idle => self.forget(),
             Finish::Again => return Some(Notified(self)),
             Finish::Cancel => self.cancel(),
             // SAFETY: as it says.

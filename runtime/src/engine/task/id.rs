@@ -14,6 +14,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// Numbers say nothing about the order of spawning, the runtime or anything else. [`id`] gives that of the running
 /// task, [`JoinHandle::id`] and [`AbortHandle::id`] give that of any task.
 ///
+/// # Examples
+///
+/// ```
+/// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+/// rt.block_on(async {
+///     let task = runtime::spawn(async { runtime::task::id() });
+///     let outside = task.id();
+///     assert_eq!(task.await.unwrap(), outside);
+/// });
+/// ```
+///
 /// [`JoinHandle::id`]: crate::task::JoinHandle::id
 /// [`AbortHandle::id`]: crate::task::AbortHandle::id
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,11 +63,6 @@ impl Id {
             Self(NonZeroU64::new(number).expect("the first block begins at 1"))
         })
     }
-
-    /// The number itself, for reports.
-    pub(crate) fn as_u64(self) -> u64 {
-        self.0.get()
-    }
 }
 
 impl fmt::Display for Id {
@@ -70,12 +76,27 @@ impl fmt::Display for Id {
 /// # Panics
 ///
 /// Outside of a task. The future given to `block_on` is not a task. [`try_id`] does not panic.
+///
+/// # Examples
+///
+/// ```
+/// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+/// rt.block_on(async {
+///     runtime::spawn(async { println!("this is task {}", runtime::task::id()) }).await.unwrap();
+/// });
+/// ```
 #[track_caller]
 pub fn id() -> Id {
     try_id().expect("there is no task here: a task's id can be asked for only inside of a spawned task")
 }
 
 /// The [`Id`] of the running task, or `None` outside of a task.
+///
+/// # Examples
+///
+/// ```
+/// assert!(runtime::task::try_id().is_none());
+/// ```
 pub fn try_id() -> Option<Id> {
     LOCAL.with(|local| local.current.get())
 }

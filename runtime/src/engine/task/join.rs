@@ -33,6 +33,25 @@ use crate::base::coop;
 /// # Panics
 ///
 /// When it is polled again after it has given the output.
+///
+/// # Examples
+///
+/// ```
+/// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+/// rt.block_on(async {
+///     let task = runtime::spawn(async { 5 + 3 });
+///     assert_eq!(task.await.unwrap(), 8);
+/// });
+/// ```
+///
+/// A panic in the task ends there, and the task alone:
+///
+/// ```
+/// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+/// let task = rt.spawn(async { panic!("boom") });
+/// let error = rt.block_on(task).unwrap_err();
+/// assert!(error.is_panic());
+/// ```
 pub struct JoinHandle<T> {
     /// Given up by `leave` and not by the field's own drop.
     task: ManuallyDrop<TaskRef>,
@@ -60,16 +79,55 @@ impl<T> JoinHandle<T> {
     /// Awaiting the handle then gives a [cancelled](JoinError::is_cancelled) error in most cases, but the output when
     /// the task was already complete, or completes with the poll that is running now. A job of `spawn_blocking`
     /// that has started goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+    /// rt.block_on(async {
+    ///     let task = runtime::spawn(std::future::pending::<()>());
+    ///     task.abort();
+    ///     assert!(task.await.unwrap_err().is_cancelled());
+    /// });
+    /// ```
     pub fn abort(&self) {
         self.task.abort();
     }
 
     /// Whether the task has ended, its future dropped. Can be `false` for some time after [`abort`](Self::abort).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+    /// rt.block_on(async {
+    ///     let task = runtime::spawn(async {});
+    ///     assert!(!task.is_finished(), "there is one thread, and it is here");
+    ///     runtime::task::yield_now().await;
+    ///     assert!(task.is_finished());
+    /// });
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.task.state().load().is_complete()
     }
 
     /// A handle that can cancel the task and cannot await it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Builder::new_current_thread().build().unwrap();
+    /// rt.block_on(async {
+    ///     let tasks: Vec<_> = (0..3).map(|_| runtime::spawn(std::future::pending::<()>())).collect();
+    ///     let aborts: Vec<_> = tasks.iter().map(|task| task.abort_handle()).collect();
+    ///     for abort in aborts {
+    ///         abort.abort();
+    ///     }
+    ///     for task in tasks {
+    ///         assert!(task.await.unwrap_err().is_cancelled());
+    ///     }
+    /// });
+    /// ```
     #[must_use = "an abort handle does nothing unless `abort` is called on it"]
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle::new(TaskRef::clone(&self.task))
@@ -145,7 +203,7 @@ impl<T> Drop for JoinHandle<T> {
         // SAFETY: this is the field's last use.
         let task = unsafe { ManuallyDrop::take(&mut self.task) };
         match task.state().leave() {
-            Leave::Done => drop(task.into_raw()),
+            Leave::Done => task.forget(),
             // SAFETY: as it says.
             Leave::Dealloc => unsafe { task.dealloc() },
             Leave::DropOutput => {

@@ -194,11 +194,6 @@ impl<S: Schedule> OwnedTasks<S> {
         self.shards.iter().map(|shard| shard.live.load(Relaxed)).sum()
     }
 
-    /// Whether no task is alive.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Whether the list lets nobody in any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Acquire)

@@ -5,7 +5,6 @@
 use std::fmt;
 use std::future::Future;
 use std::mem::ManuallyDrop;
-use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Context;
 
@@ -57,9 +56,14 @@ impl TaskRef {
         Self(task)
     }
 
-    /// Gives the reference away, uncounted no longer by this.
+    /// Gives the reference away.
     pub(super) fn into_raw(self) -> NonNull<Header> {
         ManuallyDrop::new(self).0
+    }
+
+    /// The state word does not count this reference any more.
+    pub(super) fn forget(self) {
+        let _uncounted = self.into_raw();
     }
 
     pub(super) fn as_raw(&self) -> NonNull<Header> {
@@ -84,10 +88,6 @@ impl TaskRef {
         self.header().id
     }
 
-    pub(super) fn location(&self) -> &'static Location<'static> {
-        self.header().location
-    }
-
     /// The end of a reference that the state word does not count any more, and that was the last one.
     ///
     /// # Safety
@@ -109,7 +109,7 @@ impl TaskRef {
                 // SAFETY: this reference has become the notification's.
                 unsafe { schedule(self.into_raw(), harness::Held::No) };
             }
-            Wake::Nothing => drop(self.into_raw()),
+            Wake::Nothing => self.forget(),
             // SAFETY: as it says.
             Wake::Dealloc => unsafe { self.dealloc() },
         }
@@ -159,7 +159,7 @@ impl fmt::Debug for TaskRef {
         f.debug_struct("Task")
             .field("id", &self.id())
             .field("state", self.state())
-            .field("location", &format_args!("{}", self.location()))
+            .field("location", &format_args!("{}", self.header().location))
             .finish()
     }
 }

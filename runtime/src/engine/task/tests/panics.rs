@@ -209,7 +209,7 @@ fn in_the_drop_of_a_join_waker() {
     drop(handle);
     assert_eq!(drops.count(), 2);
     sched.run();
-    assert!(sched.owned().is_empty());
+    assert_eq!(sched.owned().len(), 0);
 }
 
 #[test]

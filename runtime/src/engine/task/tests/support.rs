@@ -126,7 +126,7 @@ impl Sched {
         while let Some(task) = self.pop() {
             drop(task);
         }
-        assert!(self.0.owned.is_empty());
+        assert_eq!(self.0.owned.len(), 0);
     }
 }
 
