@@ -11,6 +11,7 @@ use crate::workload::Workload;
 /// All bundled workloads, in the order in which a list shows them.
 pub fn bundled() -> Vec<Arc<dyn Workload>> {
     vec![
+        Arc::new(bundled::Echo),
         Arc::new(bundled::TimerStorm),
         Arc::new(bundled::SpawnFlood),
         Arc::new(bundled::BlockingMix),
@@ -20,7 +21,7 @@ pub fn bundled() -> Vec<Arc<dyn Workload>> {
 /// The bundled workload of this name.
 ///
 /// ```
-/// assert!(workloads::registry::find("timer_storm").is_some());
+/// assert!(workloads::registry::find("echo").is_some());
 /// assert!(workloads::registry::find("ohce").is_none());
 /// ```
 pub fn find(name: &str) -> Option<Arc<dyn Workload>> {

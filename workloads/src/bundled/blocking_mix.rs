@@ -137,7 +137,7 @@ impl Load for Mix {
         thread::scope(|scope| {
             let make_tasks = move || {
                 let arrivals = Arrivals::new(*process, rates.0, (0, 1), *seed);
-                pace::drive(&run.window, arrivals, rates.0, |planned| {
+                pace::drive(&run.window, arrivals, |planned| {
                     if may_start(run, tasks, planned) {
                         on.spawn(asynchronous(run.clone(), tasks.clone(), planned, *task_work, *task_yields));
                     }
@@ -146,7 +146,7 @@ impl Load for Mix {
             };
             let make_jobs = move || {
                 let arrivals = Arrivals::new(*process, rates.1, (0, 1), seed.wrapping_add(1));
-                pace::drive(&run.window, arrivals, rates.1, |planned| {
+                pace::drive(&run.window, arrivals, |planned| {
                     if may_start(run, jobs, planned) {
                         on.spawn(blocking(run.clone(), jobs.clone(), planned, *job));
                     }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod blocking_mix;
+mod echo;
 mod spawn_flood;
 mod timer_storm;
 
@@ -19,6 +20,7 @@ use crate::load::DRAIN;
 use crate::wire::Failure;
 
 pub(crate) use blocking_mix::BlockingMix;
+pub(crate) use echo::Echo;
 pub(crate) use spawn_flood::SpawnFlood;
 pub(crate) use timer_storm::TimerStorm;
 

@@ -258,7 +258,7 @@ impl Spawner {
         match mode {
             Mode::Open { rate, process } => {
                 let arrivals = Arrivals::new(process, rate, (0, 1), seed);
-                pace::drive(&self.run.window, arrivals, rate, |planned| self.open(planned));
+                pace::drive(&self.run.window, arrivals, |planned| self.open(planned));
             }
             Mode::Closed { batch } => {
                 let mut tasks = Vec::with_capacity(batch);

@@ -9,6 +9,8 @@
 
 mod collect;
 pub(crate) mod quality;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use std::any::Any;

@@ -37,9 +37,6 @@ pub(super) fn warnings(records: &Records, streams: &[Stream], measured_ns: u64) 
              more in flight or on more connections"
         ));
     }
-    if failed > 0 {
-        found.push(format!("errors: {failed} operations failed; the latencies are those of the others"));
-    }
     let unfinished = records.count(Counter::STARTED).saturating_sub(completed + failed);
     if unfinished > 0 {
         found.push(format!(
@@ -65,7 +62,7 @@ fn late(latency: &Histogram<u64>, lag: &Histogram<u64>) -> Option<String> {
     let [of_latency, of_lag] = [latency, lag].map(|h| Duration::from_nanos(h.value_at_quantile(quantile)));
     Some(format!(
         "generator-limited: at p{:.0} requests left {of_lag:.1?} late, and latency is {of_latency:.1?}; the service \
-         time has no such part; lower the rate, or leave the generator a core of its own",
+         time has no such part; lower the rate, or keep other work off the machine",
         quantile * 100.0
     ))
 }

@@ -1,7 +1,7 @@
 //! Open-loop load: when each operation is due, whatever became of the ones before it.
 //!
 //! [`Arrivals`] plans, [`OpenLoop`] holds what is due and not started, and the rest of this folder waits for the
-//! next planned instant: [`pace`] on a plain thread, [`task`] on the runtime under test, [`Alarm`] inside of an
+//! next planned instant: [`pace`] on a plain thread, [`task`] on the runtime under test, an alarm inside of an
 //! event loop.
 //!
 //! Next file to read: `load/pace.rs`.

@@ -9,18 +9,51 @@ use std::{hint, thread};
 use crate::load::{Arrivals, LOOK_UP};
 use crate::window::Window;
 
-/// How long before a planned instant a thread gives up sleeping and watches the clock.
+/// How long before a planned instant a thread gives up sleeping and watches the clock, at most.
 ///
-/// A thread that sleeps comes back some 20 to 45 us late on the 2-core virtual machine that this was measured on.
-pub const SPIN: Duration = Duration::from_micros(50);
-
+/// A sleep ends 20 to 45 us late on the 2-core virtual machine that this was measured on.
+pub const MAX_MARGIN: Duration = Duration::from_micros(60);
 /// The part of a core, one in so many, that watching the clock may take.
-const SPIN_SHARE: f64 = 4.0;
+const SPIN_SHARE: u64 = 4;
+/// The part of the sleeps that should end in time.
+const IN_TIME: f64 = 0.95;
+/// How far one sleep moves the estimate, in nanoseconds.
+const STEP: f64 = 1000.0;
 
-/// How long to watch the clock before each of `rate` planned instants a second: [`SPIN`], or nothing where that
-/// would burn more than a quarter of a core.
-pub fn spin_for(rate: f64) -> Duration {
-    if SPIN.as_secs_f64() * SPIN_SHARE * rate <= 1.0 { SPIN } else { Duration::ZERO }
+/// Ends sleeps early by as much as they use to be late, so that little time is spent watching the clock.
+///
+/// The margin follows the 95th percentile of the lateness by stochastic approximation (H. Robbins and S. Monro,
+/// 1951): up by 0.95 of a step when a sleep was later than the margin, down by 0.05 of one when it was not. Where
+/// watching the clock has taken more than a quarter of the time so far, the margin is 0.
+#[derive(Debug)]
+pub struct Foresight {
+    margin_ns: f64,
+    spun_ns: u64,
+}
+
+impl Default for Foresight {
+    fn default() -> Self {
+        Self { margin_ns: MAX_MARGIN.as_nanos() as f64, spun_ns: 0 }
+    }
+}
+
+impl Foresight {
+    /// How long before a planned instant to end a sleep that begins `now`, in nanoseconds since the load began.
+    pub fn margin(&self, now: u64) -> u64 {
+        if self.spun_ns > now / SPIN_SHARE { 0 } else { self.margin_ns as u64 }
+    }
+
+    /// A sleep that was to end at `target` ended at `now`.
+    pub fn woke(&mut self, target: u64, now: u64) {
+        let late = now.saturating_sub(target) as f64;
+        let step = if late > self.margin_ns { IN_TIME } else { IN_TIME - 1.0 };
+        self.margin_ns = (self.margin_ns + step * STEP).clamp(0.0, MAX_MARGIN.as_nanos() as f64);
+    }
+
+    /// So long was spent watching the clock.
+    pub fn spun(&mut self, ns: u64) {
+        self.spun_ns += ns;
+    }
 }
 
 /// Lets the calling thread's sleeps end when they are due, and not up to 50 us later, where the system can.
@@ -36,9 +69,9 @@ pub fn sharpen_sleep() {
 ///
 /// What is due at once is started at once, in order; `start` must not block. An instant that is missed is not
 /// skipped.
-pub fn drive(window: &Window, mut arrivals: Arrivals, rate: f64, mut start: impl FnMut(u64)) {
+pub fn drive(window: &Window, mut arrivals: Arrivals, mut start: impl FnMut(u64)) {
     sharpen_sleep();
-    let spin = spin_for(rate).as_nanos() as u64;
+    let mut foresight = Foresight::default();
     loop {
         let (now, end) = (window.now(), window.end());
         let due = arrivals.peek();
@@ -50,11 +83,16 @@ pub fn drive(window: &Window, mut arrivals: Arrivals, rate: f64, mut start: impl
             start(due);
             continue;
         }
-        let gap = due.min(end).saturating_sub(now);
-        if gap > spin {
-            thread::sleep(Duration::from_nanos(gap - spin).min(LOOK_UP));
+        let until = due.min(end);
+        let target = until.saturating_sub(foresight.margin(now)).min(now + LOOK_UP.as_nanos() as u64);
+        if target > now {
+            thread::sleep(Duration::from_nanos(target - now));
+            foresight.woke(target, window.now());
         } else {
-            hint::spin_loop();
+            while window.now() < until {
+                hint::spin_loop();
+            }
+            foresight.spun(until - now);
         }
     }
 }
@@ -79,7 +117,7 @@ mod tests {
         let window = Window::new(Instant::now(), 0, 30_000_000);
         let mut started = Vec::new();
         let arrivals = Arrivals::new(Process::Poisson, 5_000.0, (0, 1), 3);
-        drive(&window, arrivals.clone(), 5_000.0, |planned| {
+        drive(&window, arrivals.clone(), |planned| {
             assert!(window.now() >= planned);
             started.push(planned);
         });
@@ -88,10 +126,22 @@ mod tests {
     }
 
     #[test]
-    fn watching_the_clock_is_bounded_to_a_quarter_of_a_core() {
-        for rate in [1.0, 1e3, 5e3, 2e4, 2e5] {
-            assert!(spin_for(rate).as_secs_f64() * rate <= 0.25 + 1e-9, "at {rate} a second");
+    fn the_margin_follows_the_lateness_of_sleeps() {
+        let mut foresight = Foresight::default();
+        for sleep in 0..20_000 {
+            // One sleep in fifty is much too late: nothing to prepare for.
+            let late = if sleep % 50 == 0 { 500_000 } else { 20_000 + sleep % 1000 };
+            foresight.woke(0, late);
         }
-        assert_eq!(spin_for(1000.0), SPIN);
+        let margin = foresight.margin(u64::MAX);
+        assert!((20_000..23_000).contains(&margin), "{margin}");
+    }
+
+    #[test]
+    fn watching_the_clock_is_bounded_to_a_quarter_of_a_core() {
+        let mut foresight = Foresight::default();
+        foresight.spun(1001);
+        assert_eq!(foresight.margin(4000), 0);
+        assert_eq!(Duration::from_nanos(foresight.margin(4004)), MAX_MARGIN);
     }
 }

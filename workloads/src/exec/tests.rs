@@ -1,0 +1,372 @@
+//! The child end to end, in this process: plan in, frames out.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, PipeReader, PipeWriter, pipe};
+use std::net::TcpListener;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use rt::config::{Flavor, RuntimeConfig};
+use serde_json::json;
+
+use super::*;
+use crate::params::{Param, ParamError};
+use crate::wire::{Interval, count};
+use crate::workload::{Description, Load};
+
+const MS: u64 = 1_000_000;
+
+fn plan(workload: &str, params: Value) -> Plan {
+    let known = registry::find(workload).unwrap();
+    let params = Params::check(&known.describe().params, params.as_object().unwrap()).unwrap();
+    Plan {
+        protocol: PROTOCOL,
+        runtime: RuntimeConfig { worker_threads: Some(2), ..RuntimeConfig::default() },
+        workload: workload.to_owned(),
+        params: params.into_map(),
+        warmup_ns: 60 * MS,
+        duration_ns: 200 * MS,
+        interval_ns: 50 * MS,
+        seed: 1,
+    }
+}
+
+fn on_current_thread(plan: Plan) -> Plan {
+    let flavor = Flavor::CurrentThread;
+    Plan { runtime: RuntimeConfig { flavor, worker_threads: None, ..plan.runtime }, ..plan }
+}
+
+/// The plan, and then an open pipe until the returned end is dropped.
+fn plan_pipe(plan: &Plan) -> (impl Read + Send + 'static, PipeWriter) {
+    let (reader, writer) = pipe().unwrap();
+    let mut message = Vec::new();
+    wire::send(&mut message, plan).unwrap();
+    (Cursor::new(message).chain(reader), writer)
+}
+
+fn frames(mut bytes: &[u8]) -> Vec<Frame> {
+    std::iter::from_fn(|| wire::receive(&mut bytes).unwrap()).collect()
+}
+
+fn run(plan: &Plan) -> (Exit, Vec<Frame>) {
+    let (from, stop) = plan_pipe(plan);
+    let mut sent = Vec::new();
+    let exit = exec(from, &mut sent);
+    drop(stop);
+    (exit, frames(&sent))
+}
+
+fn failure(frames: &[Frame]) -> &Failure {
+    assert!(matches!(frames.first(), Some(Frame::Hello(_))));
+    match frames.last() {
+        Some(Frame::Failed(failure)) => failure,
+        other => panic!("{other:?} is no failure"),
+    }
+}
+
+/// What a whole run must look like, whatever it ran. Its last frame, and the window's merged histograms by stream.
+fn check_whole(frames: &[Frame]) -> (Done, BTreeMap<String, Histogram<u64>>) {
+    let Some(Frame::Hello(hello)) = frames.first() else { panic!("no hello") };
+    assert_eq!((hello.protocol, hello.pid), (PROTOCOL, std::process::id()));
+    let Some(Frame::Done(done)) = frames.last() else { panic!("{:?}", frames.last()) };
+    let phases: Vec<Phase> = frames
+        .iter()
+        .filter_map(|frame| if let Frame::Phase { phase } = frame { Some(*phase) } else { None })
+        .collect();
+    assert_eq!(phases, [Phase::Setup, Phase::Warmup, Phase::Measure, Phase::Drain]);
+    let of = |phase| -> Vec<&Interval> {
+        let intervals =
+            frames.iter().filter_map(|frame| if let Frame::Interval(i) = frame { Some(i) } else { None });
+        intervals.filter(|interval| interval.phase == phase).collect()
+    };
+    let (warmup, measure) = (of(Phase::Warmup), of(Phase::Measure));
+    assert!(!warmup.is_empty() && !measure.is_empty());
+    for slices in [&warmup, &measure] {
+        assert_eq!(slices[0].start_ns, 0);
+        assert!(
+            slices.windows(2).all(|pair| pair[0].end_ns == pair[1].start_ns),
+            "slices without gap or overlap"
+        );
+        assert!(slices.iter().all(|slice| slice.histograms.len() == hello.streams.len()));
+    }
+    assert_eq!(measure.last().unwrap().end_ns, done.measured_ns);
+    for (name, total) in &done.counts {
+        assert_eq!(measure.iter().map(|slice| slice.counts[name]).sum::<u64>(), *total, "{name}");
+    }
+    assert_eq!(done.runtime.workers.len(), measure[0].runtime.workers.len());
+    let mut merged = BTreeMap::new();
+    for (place, stream) in hello.streams.iter().enumerate() {
+        let mut sum = crate::record::histogram();
+        for slice in &measure {
+            let bytes = STANDARD.decode(&slice.histograms[place]).unwrap();
+            sum.add(Deserializer::new().deserialize::<u64, _>(&mut Cursor::new(bytes)).unwrap()).unwrap();
+        }
+        merged.insert(stream.name.clone(), sum);
+    }
+    (done.clone(), merged)
+}
+
+fn run_whole(plan: &Plan) -> (Done, BTreeMap<String, Histogram<u64>>) {
+    let (exit, frames) = run(plan);
+    assert_eq!(exit, Exit::Done, "{:?}", frames.last());
+    let (done, merged) = check_whole(&frames);
+    assert!(!done.interrupted);
+    assert_eq!(done.measured_ns, plan.duration_ns);
+    assert!(done.counts[count::COMPLETED] > 0, "{:?}", done.counts);
+    assert_eq!(done.counts[count::FAILED], 0);
+    assert_eq!(done.counts[count::PLANNED], done.counts[count::STARTED] + done.counts[count::DROPPED]);
+    (done, merged)
+}
+
+#[test]
+fn echo_answers_every_request_whoever_asks() {
+    for client in ["threads", "runtime"] {
+        let params = json!({ "connections": 3, "rate": 1000, "payload": "40KiB", "client": client });
+        let multi = plan("echo", params);
+        for plan in [multi.clone(), on_current_thread(multi)] {
+            let (done, merged) = run_whole(&plan);
+            assert_eq!(done.counts[count::PLANNED], 200, "{client}: the plan depends on nobody's speed");
+            assert_eq!(done.counts[count::COMPLETED], done.counts[count::STARTED]);
+            assert_eq!(merged["latency"].len(), done.counts[count::COMPLETED]);
+            assert_eq!(merged["service"].len(), done.counts[count::COMPLETED]);
+            assert_eq!(merged["lag"].len() + done.counts[quality::QUEUED], done.counts[count::STARTED]);
+        }
+    }
+}
+
+#[test]
+fn echo_hides_nothing_when_it_cannot_start_what_was_planned() {
+    for client in ["threads", "runtime"] {
+        let params = json!({
+            "connections": 1, "rate": 2_000_000, "max_in_flight": 1, "max_queue": 10, "client": client,
+        });
+        let (_, frames) = run(&plan("echo", params));
+        let (done, merged) = check_whole(&frames);
+        assert_eq!(done.counts[count::PLANNED], 400_000);
+        assert!(done.counts[count::DROPPED] > 0);
+        assert!(done.counts[quality::QUEUED] > 0);
+        assert_eq!(merged["latency"].len(), done.counts[count::COMPLETED]);
+        let warned =
+            |frame: &Frame| matches!(frame, Frame::Warning { text } if text.starts_with("overloaded"));
+        assert!(frames.iter().any(warned), "{client}");
+    }
+}
+
+#[test]
+fn timer_storm_accounts_for_each_timer() {
+    let params = json!({ "rate": 5000, "min_delay": "1ms", "max_delay": "40ms", "cancelled": 0.4 });
+    let multi = plan("timer_storm", params);
+    for plan in [multi.clone(), on_current_thread(multi)] {
+        let (done, merged) = run_whole(&plan);
+        let [fired, cancelled, early] = ["fired", "cancelled", "early"].map(|name| done.counts[name]);
+        assert!(fired > 0 && cancelled > 0);
+        assert_eq!(early, 0);
+        assert_eq!(fired + cancelled, done.counts[count::COMPLETED]);
+        assert_eq!(merged["firing_error"].len(), fired);
+    }
+}
+
+#[test]
+fn spawn_flood_sees_every_origin() {
+    for mode in ["open", "closed"] {
+        let multi = plan("spawn_flood", json!({ "rate": 6000, "batch": 16, "mode": mode }));
+        for plan in [multi.clone(), on_current_thread(multi)] {
+            let (done, merged) = run_whole(&plan);
+            let origins = ["worker", "block_on", "foreign"].map(|name| merged[name].len());
+            assert!(origins.iter().all(|count| *count > 0), "{mode}: {origins:?}");
+            assert_eq!(origins.iter().sum::<u64>(), done.counts[count::COMPLETED]);
+        }
+    }
+    let (_, merged) = run_whole(&plan("spawn_flood", json!({ "worker_share": 0, "block_on_share": 0 })));
+    assert_eq!(merged.keys().collect::<Vec<_>>(), ["foreign", quality::LAG]);
+}
+
+#[test]
+fn blocking_mix_measures_both_sides() {
+    for kind in ["cpu", "sleep"] {
+        let multi = plan("blocking_mix", json!({ "task_rate": 500, "job_rate": 100, "job_kind": kind }));
+        for plan in [multi.clone(), on_current_thread(multi)] {
+            let (done, merged) = run_whole(&plan);
+            assert_eq!(done.counts[count::PLANNED], 100 + 20);
+            assert_eq!(merged["task"].len(), done.counts["tasks"]);
+            assert_eq!(merged["blocking_total"].len(), done.counts["jobs"]);
+            assert_eq!(merged["blocking_queue"].len(), done.counts["jobs"]);
+            assert!(done.counts["tasks"] > 0 && done.counts["jobs"] > 0);
+        }
+    }
+}
+
+#[test]
+fn a_request_to_stop_ends_each_workload_and_keeps_what_was_measured() {
+    for name in ["echo", "timer_storm", "spawn_flood", "blocking_mix"] {
+        let plan = Plan { duration_ns: 3600 * 1000 * MS, ..plan(name, json!({})) };
+        let (from, stop) = plan_pipe(&plan);
+        let (mut frames, to) = pipe().unwrap();
+        let child = thread::spawn(move || exec(from, to));
+        let mut stop = Some(stop);
+        let mut seen: Vec<Frame> = Vec::new();
+        while let Some(frame) = wire::receive(&mut frames).unwrap() {
+            if matches!(&frame, Frame::Interval(interval) if interval.phase == Phase::Measure) {
+                drop(stop.take());
+            }
+            seen.push(frame);
+        }
+        assert_eq!(child.join().unwrap(), Exit::Done);
+        let (done, _) = check_whole(&seen);
+        assert!(done.interrupted, "{name}");
+        assert!(done.counts[count::COMPLETED] > 0, "{name}");
+        assert!(done.measured_ns > 0 && done.measured_ns < plan.duration_ns);
+    }
+}
+
+#[test]
+fn a_request_to_stop_during_the_warmup_measures_nothing() {
+    let plan = Plan { warmup_ns: 3600 * 1000 * MS, ..plan("blocking_mix", json!({})) };
+    let (from, stop) = plan_pipe(&plan);
+    let (mut frames, to) = pipe().unwrap();
+    let child = thread::spawn(move || exec(from, to));
+    let mut stop = Some(stop);
+    let mut last = None;
+    while let Some(frame) = wire::receive::<Frame>(&mut frames).unwrap() {
+        if matches!(&frame, Frame::Interval(_)) {
+            drop(stop.take());
+        }
+        assert_ne!(frame, Frame::Phase { phase: Phase::Measure });
+        last = Some(frame);
+    }
+    assert_eq!(child.join().unwrap(), Exit::Done);
+    let Some(Frame::Done(done)) = last else { panic!("{last:?}") };
+    assert!(done.interrupted);
+    assert_eq!((done.measured_ns, done.counts[count::COMPLETED]), (0, 0));
+}
+
+#[test]
+fn a_parent_that_is_gone_ends_the_run() {
+    let plan = Plan { duration_ns: 3600 * 1000 * MS, ..plan("blocking_mix", json!({})) };
+    let (from, _stop) = plan_pipe(&plan);
+    let (mut frames, to): (PipeReader, PipeWriter) = pipe().unwrap();
+    let child = thread::spawn(move || exec(from, to));
+    assert!(matches!(wire::receive::<Frame>(&mut frames).unwrap(), Some(Frame::Hello(_))));
+    drop(frames);
+    assert_eq!(child.join().unwrap(), Exit::ParentGone);
+    assert_eq!(exec(Cursor::new(Vec::new()), Vec::new()), Exit::ParentGone);
+}
+
+#[test]
+fn another_protocol_version_is_refused_even_if_the_rest_is_foreign() {
+    let mut message = Vec::new();
+    wire::send(&mut message, &json!({ "protocol": 77, "unheard": "of" })).unwrap();
+    let mut sent = Vec::new();
+    assert_eq!(exec(Cursor::new(message), &mut sent), Exit::Failed);
+    let frames = frames(&sent);
+    assert!(failure(&frames).is_input);
+    assert!(failure(&frames).message.contains("77"));
+}
+
+#[test]
+fn a_plan_that_cannot_be_obeyed_is_refused_with_a_hint() {
+    let echo = plan("echo", json!({}));
+    let with = |key: &str, value: Value| {
+        let mut changed = echo.clone();
+        changed.params.insert(key.to_owned(), value);
+        changed
+    };
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let mut unknown = echo.clone();
+    unknown.workload = "eccho".to_owned();
+    let mut deep = with("payload", "1MiB".into());
+    deep.params.insert("connections".to_owned(), 1000.into());
+    let mut no_io = echo.clone();
+    no_io.runtime.drivers.io = false;
+    let mut no_time = plan("timer_storm", json!({}));
+    no_time.runtime.drivers.time = false;
+    let mut no_workers = echo.clone();
+    no_workers.runtime.worker_threads = Some(0);
+    for (plan, part) in [
+        (with("port", taken.local_addr().unwrap().port().into()), "in use"),
+        (with("conections", 1.into()), "conections"),
+        (with("client_threads", 64.into()), "more threads than connections"),
+        (deep, "1 GiB"),
+        (unknown, "eccho"),
+        (no_io, "I/O driver"),
+        (no_time, "time driver"),
+        (no_workers, "worker_threads"),
+    ] {
+        let (exit, frames) = run(&plan);
+        assert_eq!(exit, Exit::Failed, "{part}");
+        let failure = failure(&frames);
+        assert!(failure.is_input, "{failure}");
+        assert!(failure.message.contains(part), "{failure}");
+        assert!(failure.hint.is_some());
+    }
+}
+
+/// A workload that does as its parameter says.
+struct Odd;
+
+impl Workload for Odd {
+    fn describe(&self) -> Description {
+        Description {
+            name: "odd".to_owned(),
+            summary: "for tests".to_owned(),
+            params: vec![Param::choice(
+                "how",
+                &["panic", "fail", "return", "panic_in_setup"],
+                "panic",
+                "what it does",
+            )],
+            counters: Vec::new(),
+            needs_io: false,
+            needs_time: false,
+        }
+    }
+
+    fn validate(&self, _: &Params) -> Result<(), ParamError> {
+        Ok(())
+    }
+
+    fn streams(&self, _: &Params) -> Vec<Stream> {
+        Vec::new()
+    }
+
+    fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
+        assert_ne!(site.params.text("how"), "panic_in_setup");
+        Ok(Box::new(OddLoad(site.params.text("how").to_owned())))
+    }
+}
+
+struct OddLoad(String);
+
+impl Load for OddLoad {
+    fn run(&mut self, run: &Run) -> Result<(), Failure> {
+        run.recorder.count(run.window.measure_start(), crate::record::Counter::COMPLETED);
+        match self.0.as_str() {
+            "panic" => panic!("as asked"),
+            "fail" => Err(Failure::broken("as asked")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_workload_that_panics_or_fails_or_leaves_early_is_told() {
+    for (how, exit, part) in [
+        ("panic", Exit::Failed, "panicked: as asked"),
+        ("panic_in_setup", Exit::Failed, "panicked"),
+        ("fail", Exit::Failed, "as asked"),
+        ("return", Exit::Done, ""),
+    ] {
+        let mut plan = plan("echo", json!({}));
+        plan.params = json!({ "how": how }).as_object().unwrap().clone();
+        let (reader, _open) = pipe().unwrap();
+        let mut sent = Vec::new();
+        assert_eq!(exec_with(Arc::new(Odd), &plan, reader, &mut sent), exit, "{how}");
+        let frames = frames(&sent);
+        match exit {
+            Exit::Done => assert!(matches!(frames.last(), Some(Frame::Done(done)) if done.measured_ns == 0)),
+            _ => assert!(failure(&frames).message.contains(part), "{how}"),
+        }
+    }
+}
