@@ -1,6 +1,6 @@
 //! The permission to wait for a task, and to have its output.
 //!
-//! Next file to read: `error.rs`.
+//! Next file to read: `owned.rs`.
 
 use std::any::Any;
 use std::fmt;

@@ -3,7 +3,7 @@
 //! The list is cut into shards, each with its own lock: one a worker, and one for everybody else, so that threads that
 //! spawn seldom meet. A task remembers its shard. No foreign code runs under a lock.
 //!
-//! Next file to read: `../sched/mod.rs`.
+//! Next file to read: `id.rs`.
 
 use std::fmt;
 use std::future::Future;

@@ -8,6 +8,8 @@ mod support;
 #[cfg(not(rt_loom))]
 mod lifecycle;
 #[cfg(not(rt_loom))]
+mod local;
+#[cfg(not(rt_loom))]
 mod page;
 #[cfg(not(rt_loom))]
 mod panics;

@@ -93,6 +93,19 @@ impl Sched {
         handle
     }
 
+    /// # Safety
+    /// The caller's thread alone runs what is in the queue, and closes the list.
+    #[track_caller]
+    pub(super) unsafe fn spawn_local<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
+        let (scheduler, location) = (self.clone(), Location::caller());
+        // SAFETY: promised by the caller.
+        let (handle, task) = unsafe { self.0.owned.bind_local(future, scheduler, Id::next(), location, 1) };
+        if let Some(task) = task {
+            self.0.queue.lock().push_back(task);
+        }
+        handle
+    }
+
     fn push(&self, task: Notified<Self>) {
         let (inner, alive) = (self.0.clone(), self.1.clone());
         inner.queue.lock().push_back(task);
