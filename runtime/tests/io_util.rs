@@ -221,12 +221,15 @@ fn boxes_pins_and_references_read_and_write() {
     fn reader(reader: &mut (impl AsyncRead + Unpin + ?Sized)) -> u8 {
         now(reader.read_u8()).unwrap()
     }
+    fn by_value(mut writer: impl AsyncWrite + Unpin) {
+        now(writer.write_all(b"x")).unwrap();
+    }
     let mut boxed: Box<dyn AsyncRead + Unpin + Send> = Box::new(&b"ab"[..]);
     assert_eq!((reader(&mut boxed), reader(&mut *boxed)), (b'a', b'b'));
     let mut pinned: Pin<Box<dyn AsyncBufRead>> = Box::pin(&b"c"[..]);
     assert_eq!(reader(&mut pinned), b'c');
     let mut writer: Pin<Box<dyn AsyncWrite>> = Box::pin(Vec::new());
-    now((&mut writer).write_all(b"x")).unwrap();
+    by_value(&mut writer);
     assert!(writer.is_write_vectored());
 }
 

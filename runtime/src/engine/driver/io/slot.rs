@@ -299,6 +299,12 @@ mod tests {
         (count.clone(), Waker::from(count))
     }
 
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn a_slot_is_two_cache_lines() {
+        assert_eq!(size_of::<Slot>(), 128);
+    }
+
     #[test]
     fn the_last_to_poll_is_woken() {
         let slot = Slot::new();

@@ -86,6 +86,37 @@ fn an_unpark_before_during_and_after() {
     other.join().unwrap();
 }
 
+/// The driver's owner sleeps without a bound whenever it sees no work: one lost unpark and this never ends.
+#[test]
+fn no_unpark_is_lost() {
+    const THREADS: usize = 4;
+    const EACH: usize = 3000;
+    for config in [DriverConfig::default(), DriverConfig { io: false, ..DriverConfig::default() }] {
+        let (mut driver, registries) = Driver::new(&config, 1, Clock::new(false)).unwrap();
+        let work = std::sync::Arc::new(AtomicUsize::new(0));
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| {
+                let (work, registries) = (work.clone(), registries.clone());
+                thread::spawn(move || {
+                    for _ in 0..EACH {
+                        // Relaxed: it is the unpark that has to carry it over.
+                        work.fetch_add(1, Ordering::Relaxed);
+                        registries.unpark();
+                    }
+                })
+            })
+            .collect();
+        let mut seen = 0;
+        while seen < THREADS * EACH {
+            driver.turn(None);
+            seen += work.swap(0, Ordering::Relaxed);
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_driver_without_io_parks_and_unparks() {
     let config = DriverConfig { io: false, ..DriverConfig::default() };
