@@ -25,7 +25,7 @@ const STOPPED: Duration = Duration::from_secs(1);
 pub(crate) struct Session {
     command: Box<dyn Fn() -> io::Result<Command>>,
     limits: Limits,
-    interrupts: Interrupts,
+    pub(super) interrupts: Interrupts,
     sender: Sender<(u32, Event)>,
     events: Receiver<(u32, Event)>,
 }
@@ -47,11 +47,6 @@ impl Session {
     pub(super) fn with(command: Box<dyn Fn() -> io::Result<Command>>, limits: Limits) -> Self {
         let (sender, events) = channel();
         Self { command, limits, interrupts: Interrupts::new(sender.clone()), sender, events }
-    }
-
-    /// What Ctrl-C does.
-    pub(super) fn interrupts(&self) -> &Interrupts {
-        &self.interrupts
     }
 
     /// Whether the user asked to stop.

@@ -92,7 +92,7 @@ impl Bench {
     /// The same, and interrupts it `times` once there is a file named `ready`.
     fn interrupt(&self, script: &str, times: u32) -> Vec<RunRecord> {
         let session = self.session(script);
-        let (interrupts, ready) = (session.interrupts().clone(), self.dir.path().join("ready"));
+        let (interrupts, ready) = (session.interrupts.clone(), self.dir.path().join("ready"));
         let interrupter = std::thread::spawn(move || {
             wait_until(|| ready.exists());
             (0..times).for_each(|_| interrupts.request());
