@@ -128,3 +128,44 @@ fn no_parameter_hides_behind_a_key_of_the_profile() {
         }
     }
 }
+
+/// Each key of a table and, under its dotted path, of the tables in it.
+fn keys(table: &Value, prefix: &str) -> Vec<String> {
+    let entries = table.as_object().into_iter().flatten();
+    let inner = |(key, value): (&String, &Value)| match value {
+        Value::Object(_) => keys(value, &format!("{prefix}{key}.")),
+        _ => vec![format!("{prefix}{key}")],
+    };
+    entries.flat_map(inner).collect()
+}
+
+/// `configs/server.toml` promises to explain every key, and to write the default where it does not say otherwise.
+#[test]
+fn the_first_profile_explains_every_key() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/server.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    // With the keys that are commented out, too.
+    let shown: Vec<_> = text
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| is_key(rest)).unwrap_or(line))
+        .collect();
+    let all = load_text(&shown.join("\n"), &[]);
+    let written = load(&path, &[]).unwrap();
+    for key in keys(&effective(&all)["runtime"], "runtime.") {
+        assert!(all.written.contains(&key), "{key} is not explained");
+    }
+    for key in keys(&effective(&all)["workload"][0], "workload.0.") {
+        let of_the_profile = RESERVED.iter().any(|reserved| key == format!("workload.0.{reserved}"));
+        assert!(of_the_profile || all.written.contains(&key), "{key} is not explained");
+    }
+    assert_eq!(written.runtime, RuntimeConfig::default());
+    let differs = written.workloads[0].params.iter().filter(|(key, value)| {
+        let echo = descriptions().into_iter().find(|workload| workload.name == "echo").unwrap();
+        echo.params.iter().any(|param| param.name == **key && param.default != **value)
+    });
+    assert_eq!(differs.map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["rate", "arrival"]);
+}
+
+fn is_key(line: &str) -> bool {
+    line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+}
