@@ -161,7 +161,7 @@ fn workloads<'t>(list: Option<&'t Entry>, problems: &mut Vec<Problem>) -> Vec<(W
                         workloads.extend(workload(table, &node.at, problems).map(|entry| (entry, &node.at)));
                     }
                     _ => {
-                        problems.push(Problem::at(&node.at, "wrong type for `workload`", "expected a table"))
+                        problems.push(Problem::at(&node.at, "wrong type for `workload`", "expected a table"));
                     }
                 }
             }

@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -106,10 +106,7 @@ impl Measuring {
         self.kill();
         let status = self.child.wait();
         // A process that left the group may hold the pipe open for ever.
-        let tail = match self.tail.recv_timeout(Duration::from_secs(2)) {
-            Ok(tail) => tail,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => String::new(),
-        };
+        let tail = self.tail.recv_timeout(Duration::from_secs(2)).unwrap_or_default();
         (status, tail)
     }
 }
