@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
-use crate::base::prim::Arc;
+use crate::base::prim::{Arc, PlainArc};
 use crate::config::{Flavor, RuntimeConfig};
 use crate::context;
 use crate::engine::blocking::{BlockingPool, PoolConfig};
@@ -33,7 +33,7 @@ use crate::runtime::{Runtime, Scheduler};
 #[derive(Clone)]
 pub struct Builder {
     config: RuntimeConfig,
-    name: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    name: Option<PlainArc<dyn Fn() -> String + Send + Sync>>,
     on_start: Option<Callback>,
     on_stop: Option<Callback>,
     on_park: Option<Callback>,
@@ -169,7 +169,7 @@ impl Builder {
     where
         F: Fn() -> String + Send + Sync + 'static,
     {
-        self.name = Some(Arc::new(f));
+        self.name = Some(PlainArc::new(f));
         self
     }
 
@@ -184,7 +184,7 @@ impl Builder {
     where
         F: Fn() + Send + Sync + 'static,
     {
-        self.on_start = Some(Arc::new(f));
+        self.on_start = Some(PlainArc::new(f));
         self
     }
 
@@ -193,7 +193,7 @@ impl Builder {
     where
         F: Fn() + Send + Sync + 'static,
     {
-        self.on_stop = Some(Arc::new(f));
+        self.on_stop = Some(PlainArc::new(f));
         self
     }
 
@@ -202,7 +202,7 @@ impl Builder {
     where
         F: Fn() + Send + Sync + 'static,
     {
-        self.on_park = Some(Arc::new(f));
+        self.on_park = Some(PlainArc::new(f));
         self
     }
 
@@ -211,7 +211,7 @@ impl Builder {
     where
         F: Fn() + Send + Sync + 'static,
     {
-        self.on_unpark = Some(Arc::new(f));
+        self.on_unpark = Some(PlainArc::new(f));
         self
     }
 
@@ -317,7 +317,7 @@ impl Builder {
     fn hooks(&self) -> ThreadHooks {
         let name = self.name.clone().unwrap_or_else(|| {
             let name = self.config.thread_name.clone();
-            Arc::new(move || name.clone())
+            PlainArc::new(move || name.clone())
         });
         ThreadHooks {
             name,

@@ -19,7 +19,7 @@ use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 use super::prim::atomic::{AtomicUsize, Ordering::*};
-use super::prim::{Arc, Condvar, Mutex};
+use super::prim::{Arc, Condvar, Mutex, PlainArc};
 use super::spin::Spinner;
 
 const EMPTY: usize = 0;
@@ -127,9 +127,8 @@ impl Unparker {
     }
 
     /// A waker that unparks.
-    #[cfg(not(rt_loom))]
     pub(crate) fn into_waker(self) -> Waker {
-        Waker::from(self.inner)
+        Waker::from(PlainArc::new(self))
     }
 }
 
@@ -143,13 +142,12 @@ impl Inner {
     }
 }
 
-#[cfg(not(rt_loom))]
-impl Wake for Inner {
-    fn wake(self: Arc<Self>) {
+impl Wake for Unparker {
+    fn wake(self: PlainArc<Self>) {
         self.unpark();
     }
 
-    fn wake_by_ref(self: &Arc<Self>) {
+    fn wake_by_ref(self: &PlainArc<Self>) {
         self.unpark();
     }
 }

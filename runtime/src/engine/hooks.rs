@@ -3,15 +3,15 @@
 
 use std::fmt;
 
-use crate::base::prim::{Arc, thread};
+use crate::base::prim::{PlainArc, thread};
 
 /// A callback without arguments.
-pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
+pub(crate) type Callback = PlainArc<dyn Fn() + Send + Sync>;
 
 /// What every thread of a runtime has in common.
 #[derive(Clone)]
 pub(crate) struct ThreadHooks {
-    pub(crate) name: Arc<dyn Fn() -> String + Send + Sync>,
+    pub(crate) name: PlainArc<dyn Fn() -> String + Send + Sync>,
     pub(crate) stack_size: Option<usize>,
     pub(crate) on_start: Option<Callback>,
     pub(crate) on_stop: Option<Callback>,

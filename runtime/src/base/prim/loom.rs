@@ -24,12 +24,53 @@ impl<T> Mutex<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.0.try_lock().ok()
-    }
-
     pub(crate) fn get_mut(&mut self) -> &mut T {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See the standard-library half. loom's own `try_lock` waits for the holder, so a flag says first whether there is one.
+#[derive(Debug)]
+pub(crate) struct TryLock<T> {
+    held: atomic::AtomicBool,
+    value: Mutex<T>,
+}
+
+/// Holds a [`TryLock`].
+pub(crate) struct TryLockGuard<'a, T> {
+    value: Option<MutexGuard<'a, T>>,
+    held: &'a atomic::AtomicBool,
+}
+
+impl<T> TryLock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { held: atomic::AtomicBool::new(false), value: Mutex::new(value) }
+    }
+
+    pub(crate) fn try_lock(&self) -> Option<TryLockGuard<'_, T>> {
+        self.held.compare_exchange(false, true, atomic::Ordering::Acquire, atomic::Ordering::Relaxed).ok()?;
+        Some(TryLockGuard { value: Some(self.value.lock()), held: &self.held })
+    }
+}
+
+impl<T> std::ops::Deref for TryLockGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value.as_ref().expect("held until it is dropped")
+    }
+}
+
+impl<T> std::ops::DerefMut for TryLockGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.value.as_mut().expect("held until it is dropped")
+    }
+}
+
+impl<T> Drop for TryLockGuard<'_, T> {
+    fn drop(&mut self) {
+        self.value = None;
+        self.held.store(false, atomic::Ordering::Release);
     }
 }
 

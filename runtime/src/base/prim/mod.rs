@@ -19,3 +19,7 @@ pub(crate) use self::std::*;
 
 /// Pads to a cache line, so that two threads' counters do not share one.
 pub(crate) use crossbeam_utils::CachePadded;
+
+/// The standard library's counted pointer in either world, for what loom's cannot be: a callback behind a trait object
+/// and a waker. Nothing is modelled through it.
+pub(crate) use ::std::sync::Arc as PlainArc;

@@ -27,16 +27,26 @@ impl<T> Mutex<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Something that one thread at a time may hold, and that nobody ever waits for.
+#[derive(Debug, Default)]
+pub(crate) struct TryLock<T>(sync::Mutex<T>);
+
+impl<T> TryLock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(sync::Mutex::new(value))
+    }
+
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         match self.0.try_lock() {
             Ok(guard) => Some(guard),
             Err(sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(sync::TryLockError::WouldBlock) => None,
         }
-    }
-
-    pub(crate) fn get_mut(&mut self) -> &mut T {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -161,7 +161,7 @@ impl BlockingSpawner {
             Placed::NeedsThread(number) => number,
         };
         // Out of the lock: the thread's name comes from the user's code.
-        match inner.start_thread(number, around()) {
+        match Inner::start_thread(inner, number, around()) {
             Ok(handle) => {
                 inner.keep_handle(number, handle);
                 Ok(())
@@ -283,9 +283,9 @@ impl Inner {
         Ok(())
     }
 
-    fn start_thread(self: &Arc<Self>, number: usize, around: Around) -> io::Result<thread::JoinHandle<()>> {
-        let inner = self.clone();
-        self.hooks.thread_builder().spawn(move || {
+    fn start_thread(this: &Arc<Self>, number: usize, around: Around) -> io::Result<thread::JoinHandle<()>> {
+        let inner = this.clone();
+        this.hooks.thread_builder().spawn(move || {
             // Also when a hook panics: a thread that has gone must not be waited for.
             let leave = Leave { inner: &inner, number };
             around(&mut || {

@@ -22,7 +22,7 @@ use super::{Notified, SchedRef};
 use crate::base::coop;
 use crate::base::park::{Parker, Unparker};
 use crate::base::prim::atomic::{AtomicBool, Ordering::*};
-use crate::base::prim::{Arc, Mutex};
+use crate::base::prim::{Arc, Mutex, PlainArc};
 use crate::config::RuntimeConfig;
 use crate::engine::driver::Driver;
 use crate::engine::services::Services;
@@ -87,7 +87,7 @@ impl Driven {
         let shared = &self.shared;
         let worker = Worker::new(shared.clone(), 0);
         let give_back = GiveBack { worker: &worker };
-        let waker = Waker::from(Arc::new(RootWaker(shared.clone())));
+        let waker = Waker::from(PlainArc::new(RootWaker(shared.clone())));
         let mut cx = Context::from_waker(&waker);
         shared.policy.root_woken.store(true, Relaxed);
         let output = tls::enter_current(give_back.worker, || {
@@ -183,14 +183,14 @@ impl Drop for GiveBack<'_> {
 struct RootWaker(Arc<Shared<Current>>);
 
 impl Wake for RootWaker {
-    fn wake(self: Arc<Self>) {
+    fn wake(self: PlainArc<Self>) {
         self.wake_by_ref();
     }
 
-    fn wake_by_ref(self: &Arc<Self>) {
+    fn wake_by_ref(self: &PlainArc<Self>) {
         // Release: what was written before this is seen by the poll that it asks for.
         if !self.0.policy.root_woken.swap(true, Release) {
-            self.0.beds[0].wake(&self.0.services.registries);
+            self.0.beds[0].wake(|| self.0.services.registries.unpark());
         }
     }
 }
@@ -219,7 +219,7 @@ impl Policy for Current {
     fn pushed_locally(_shared: &Shared<Self>, _core: &Core<Self>) {}
 
     fn pushed_globally(shared: &Shared<Self>) {
-        shared.beds[0].wake(&shared.services.registries);
+        shared.beds[0].wake(|| shared.services.registries.unpark());
     }
 
     fn has_other_work(shared: &Shared<Self>) -> bool {

@@ -123,3 +123,126 @@ impl Idle {
         self.stack.lock().contains(&worker)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::park::{Parker, Unparker};
+    use crate::base::prim::atomic::AtomicUsize;
+    use crate::base::prim::{Arc, model, thread};
+    use crate::engine::sched::inject::Inject;
+
+    /// The skeleton of a scheduler: queue, accounting, parkers, and nothing to run but a count.
+    struct Skeleton {
+        idle: Idle,
+        inject: Inject<()>,
+        beds: Vec<Unparker>,
+        done: AtomicUsize,
+        expected: usize,
+    }
+
+    impl Skeleton {
+        fn new(workers: usize, expected: usize) -> (Arc<Self>, Vec<Parker>) {
+            let parkers: Vec<Parker> = (0..workers).map(|_| Parker::new()).collect();
+            let beds = parkers.iter().map(Parker::unparker).collect();
+            let idle = Idle::new(workers);
+            let skeleton = Self { idle, inject: Inject::new(), beds, done: AtomicUsize::new(0), expected };
+            (Arc::new(skeleton), parkers)
+        }
+
+        fn push(&self) {
+            self.inject.push(());
+            self.wake_one();
+        }
+
+        fn wake_one(&self) {
+            if let Some(sleeper) = self.idle.worker_to_wake() {
+                self.beds[sleeper].unpark();
+            }
+        }
+
+        fn run(&self) {
+            if self.done.fetch_add(1, SeqCst) + 1 == self.expected {
+                self.inject.close();
+                for bed in &self.beds {
+                    bed.unpark();
+                }
+            }
+        }
+
+        /// What `Worker<Multi>` does, with the polls left out. A wake-up that is lost leaves all workers asleep,
+        /// and that is a deadlock: loom says so, and so does a test that never ends.
+        fn work(&self, index: usize, parker: &Parker) {
+            let mut searching = false;
+            loop {
+                if self.inject.pop().is_some() {
+                    if std::mem::take(&mut searching) && self.idle.found_work() && !self.inject.is_empty() {
+                        self.wake_one();
+                    }
+                    self.run();
+                    continue;
+                }
+                if self.inject.is_closed() {
+                    return;
+                }
+                if !searching {
+                    searching = self.idle.try_search();
+                    if searching {
+                        continue;
+                    }
+                }
+                if self.idle.fall_asleep(index, std::mem::take(&mut searching)) && !self.inject.is_empty() {
+                    self.wake_one();
+                }
+                loop {
+                    parker.park();
+                    if self.inject.is_closed() {
+                        return;
+                    }
+                    if !self.idle.is_asleep(index) {
+                        searching = true;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn all_work_is_done(workers: usize, pushers: usize, each: usize) {
+        model(move || {
+            let (skeleton, parkers) = Skeleton::new(workers, pushers * each);
+            let mut threads: Vec<_> = parkers
+                .into_iter()
+                .enumerate()
+                .map(|(index, parker)| {
+                    let skeleton = skeleton.clone();
+                    thread::spawn(move || skeleton.work(index, &parker))
+                })
+                .collect();
+            threads.extend((1..pushers).map(|_| {
+                let skeleton = skeleton.clone();
+                thread::spawn(move || (0..each).for_each(|_| skeleton.push()))
+            }));
+            (0..each).for_each(|_| skeleton.push());
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(skeleton.done.load(SeqCst), pushers * each);
+        });
+    }
+
+    #[test]
+    fn loom_one_worker_misses_no_push() {
+        all_work_is_done(1, 1, 2);
+    }
+
+    #[test]
+    fn loom_two_workers_miss_no_push() {
+        all_work_is_done(2, 1, 2);
+    }
+
+    #[test]
+    fn loom_two_pushers_are_both_heard() {
+        all_work_is_done(1, 2, 1);
+    }
+}

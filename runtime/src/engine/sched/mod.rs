@@ -67,7 +67,7 @@ impl SchedRef {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        either!(self, shared => shared.spawn(future, self.clone(), id, location))
+        either!(self, shared => Shared::spawn(shared, future, self.clone(), id, location))
     }
 
     pub(crate) fn services(&self) -> &Services {
@@ -108,7 +108,7 @@ impl SchedRef {
 
     /// The index of this scheduler's worker on this thread.
     pub(crate) fn worker_here(&self) -> Option<usize> {
-        either!(self, shared => shared.worker_here())
+        either!(self, shared => Shared::worker_here(shared))
     }
 
     /// Wakes the thread that may wait with a paused clock for a job of the blocking pool.
@@ -129,7 +129,7 @@ impl SchedRef {
 impl Schedule for SchedRef {
     #[inline]
     fn schedule(&self, task: Notified) {
-        either!(self, shared => shared.schedule(task, false));
+        either!(self, shared => Shared::schedule(shared, task, false));
     }
 
     #[inline]
@@ -147,7 +147,7 @@ impl Schedule for SchedRef {
 
     #[inline]
     fn yield_now(&self, task: Notified) {
-        either!(self, shared => shared.schedule(task, true));
+        either!(self, shared => Shared::schedule(shared, task, true));
     }
 
     #[inline]

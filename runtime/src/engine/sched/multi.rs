@@ -217,7 +217,7 @@ impl Worker<Multi> {
             && let Some(sleeper) = shared.policy.idle.some_sleeper()
         {
             shared.counters.workers[self.index].wakeups_sent.add(1);
-            shared.beds[sleeper].wake(&shared.services.registries);
+            shared.beds[sleeper].wake(|| shared.services.registries.unpark());
         }
     }
 
@@ -243,7 +243,7 @@ fn has_stealable(shared: &Shared<Multi>) -> bool {
 fn wake_one(shared: &Shared<Multi>, by: usize) {
     if let Some(sleeper) = shared.policy.idle.worker_to_wake() {
         shared.counters.workers[by].wakeups_sent.add(1);
-        shared.beds[sleeper].wake(&shared.services.registries);
+        shared.beds[sleeper].wake(|| shared.services.registries.unpark());
     }
 }
 
@@ -301,7 +301,7 @@ impl Policy for Multi {
 
     fn pushed_globally(shared: &Shared<Self>) {
         if let Some(sleeper) = shared.policy.idle.worker_to_wake() {
-            shared.beds[sleeper].wake(&shared.services.registries);
+            shared.beds[sleeper].wake(|| shared.services.registries.unpark());
         }
     }
 

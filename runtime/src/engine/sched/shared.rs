@@ -10,7 +10,7 @@ use super::inject::Inject;
 use super::policy::Policy;
 use super::sleep::Bed;
 use super::{Notified, SchedRef, Task, tls};
-use crate::base::prim::{Arc, CachePadded, Mutex};
+use crate::base::prim::{Arc, CachePadded, TryLock};
 use crate::config::RuntimeConfig;
 use crate::engine::counters::Counters;
 use crate::engine::driver::Driver;
@@ -23,8 +23,8 @@ pub(crate) struct Shared<P: Policy> {
     pub(crate) global_queue_interval: u32,
     pub(crate) inject: Inject<Notified>,
     pub(crate) owned: OwnedTasks<SchedRef>,
-    /// Owned by whichever worker waits for events now; nobody ever blocks on this lock.
-    pub(crate) driver: Mutex<Driver>,
+    /// Owned by whichever worker waits for events now.
+    pub(crate) driver: TryLock<Driver>,
     pub(crate) beds: Box<[CachePadded<Bed>]>,
     pub(crate) services: Services,
     pub(crate) counters: Counters,
@@ -39,7 +39,7 @@ impl<P: Policy> Shared<P> {
             config,
             inject: Inject::new(),
             owned: OwnedTasks::new(workers + 1),
-            driver: Mutex::new(driver),
+            driver: TryLock::new(driver),
             beds: (0..workers).map(|_| CachePadded::new(Bed::new())).collect(),
             services,
             counters: Counters::new(workers),
@@ -50,7 +50,7 @@ impl<P: Policy> Shared<P> {
     /// Makes a task of a future and queues it. A runtime that shuts down drops the future at once, and the join
     /// handle reports a cancelled task.
     pub(crate) fn spawn<F>(
-        self: &Arc<Self>,
+        this: &Arc<Self>,
         future: F,
         sched: SchedRef,
         id: Id,
@@ -60,32 +60,32 @@ impl<P: Policy> Shared<P> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let shard = self.worker_here().unwrap_or(self.beds.len());
-        let (handle, task) = self.owned.bind(future, sched, id, location, shard);
+        let shard = Self::worker_here(this).unwrap_or(this.beds.len());
+        let (handle, task) = this.owned.bind(future, sched, id, location, shard);
         if let Some(task) = task {
-            self.schedule(task, false);
+            Self::schedule(this, task, false);
         }
         handle
     }
 
     /// The index of this runtime's worker on this thread.
-    pub(crate) fn worker_here(self: &Arc<Self>) -> Option<usize> {
+    pub(crate) fn worker_here(this: &Arc<Self>) -> Option<usize> {
         tls::with(|here| {
-            let worker = P::here(here).filter(|worker| Arc::ptr_eq(&worker.shared, self))?;
+            let worker = P::here(here).filter(|worker| Arc::ptr_eq(&worker.shared, this))?;
             Some(worker.index)
         })
     }
 
     /// Queues a task that has become ready: on the worker's own queue if this is one, else on the global one.
-    pub(crate) fn schedule(self: &Arc<Self>, task: Notified, to_the_back: bool) {
+    pub(crate) fn schedule(this: &Arc<Self>, task: Notified, to_the_back: bool) {
         let remote = tls::with(|here| match P::here(here) {
-            Some(worker) if Arc::ptr_eq(&worker.shared, self) => worker.push(task, to_the_back).err(),
+            Some(worker) if Arc::ptr_eq(&worker.shared, this) => worker.push(task, to_the_back).err(),
             _ => Some(task),
         });
         if let Some(task) = remote {
-            self.counters.remote_schedules.add_shared(1);
-            if self.inject.push(task) {
-                P::pushed_globally(self);
+            this.counters.remote_schedules.add_shared(1);
+            if this.inject.push(task) {
+                P::pushed_globally(this);
             }
         }
     }
@@ -98,13 +98,16 @@ impl<P: Policy> Shared<P> {
     /// Wakes every worker, to see that the runtime closes.
     pub(crate) fn wake_all(&self) {
         for bed in &self.beds {
-            bed.wake(&self.services.registries);
+            bed.wake(|| self.services.registries.unpark());
         }
     }
 
     /// The last thing that happens: nothing runs any more, and nothing may be left.
     pub(crate) fn finish(&self) {
         self.inject.clear();
-        self.driver.lock().shutdown();
+        // Nobody polls any more, so nobody holds it.
+        if let Some(mut driver) = self.driver.try_lock() {
+            driver.shutdown();
+        }
     }
 }

@@ -16,9 +16,9 @@
 use std::time::Duration;
 
 use crate::base::park::Parker;
-use crate::base::prim::Mutex;
+use crate::base::prim::TryLock;
 use crate::base::prim::atomic::{AtomicUsize, Ordering::*};
-use crate::engine::driver::{Driver, Registries, Turn};
+use crate::engine::driver::{Driver, Turn};
 
 const AWAKE: usize = 0;
 const IN_DRIVER: usize = 1;
@@ -30,6 +30,18 @@ const TOKEN: usize = 3;
 pub(crate) struct Bed {
     state: AtomicUsize,
     parker: Parker,
+}
+
+/// What a worker can wait on besides its parker. A trait so that a model can stand in for the operating system.
+pub(crate) trait Events {
+    /// Waits for events, an unpark, or the limit, and lets the events in.
+    fn turn(&mut self, limit: Option<Duration>) -> Turn;
+}
+
+impl Events for Driver {
+    fn turn(&mut self, limit: Option<Duration>) -> Turn {
+        Self::turn(self, limit)
+    }
 }
 
 /// How long to sleep at most: in the driver this worker looks after everybody's timers, on its parker after its own.
@@ -54,7 +66,7 @@ impl Bed {
 
     /// Sleeps until woken, until the driver has something, or for the time allowed. Returns what the driver
     /// brought, if it was free for this worker.
-    pub(crate) fn sleep(&self, driver: &Mutex<Driver>, limits: Limits) -> Turn {
+    pub(crate) fn sleep(&self, driver: &TryLock<impl Events>, limits: Limits) -> Turn {
         let turn = match driver.try_lock() {
             Some(mut driver) if self.lie_down(IN_DRIVER) => driver.turn(limits.in_driver),
             // Woken already: the driver is at hand, so look what it has.
@@ -76,11 +88,88 @@ impl Bed {
     }
 
     /// Ends the worker's sleep, or keeps it from the next one.
-    pub(crate) fn wake(&self, registries: &Registries) {
+    pub(crate) fn wake(&self, unpark_driver: impl FnOnce()) {
         match self.state.swap(TOKEN, Release) {
-            IN_DRIVER => registries.unpark(),
+            IN_DRIVER => unpark_driver(),
             ON_PARKER => self.parker.unpark(),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::park::Unparker;
+    use crate::base::prim::{Arc, model, thread};
+
+    /// Events that are unparks only.
+    struct Quiet(Parker);
+
+    impl Events for Quiet {
+        fn turn(&mut self, limit: Option<Duration>) -> Turn {
+            self.0.park_timeout(limit);
+            Turn::default()
+        }
+    }
+
+    struct House {
+        beds: [Bed; 2],
+        driver: TryLock<Quiet>,
+        unparker: Unparker,
+        /// Set before the wake of each bed.
+        called: [AtomicUsize; 2],
+    }
+
+    impl House {
+        fn new() -> Arc<Self> {
+            let parker = Parker::new();
+            let unparker = parker.unparker();
+            let called = [AtomicUsize::new(0), AtomicUsize::new(0)];
+            Arc::new(Self {
+                beds: [Bed::new(), Bed::new()],
+                driver: TryLock::new(Quiet(parker)),
+                unparker,
+                called,
+            })
+        }
+
+        fn call(&self, who: usize) {
+            self.called[who].store(1, Release);
+            self.beds[who].wake(|| self.unparker.unpark());
+        }
+
+        fn sleep_until_called(&self, who: usize) {
+            while self.called[who].load(Acquire) == 0 {
+                self.beds[who].sleep(&self.driver, Limits { in_driver: None, on_parker: None });
+            }
+        }
+    }
+
+    #[test]
+    fn loom_a_sleeper_is_woken_wherever_it_lies() {
+        model(|| {
+            let house = House::new();
+            let sleepers = house.clone();
+            let other = thread::spawn(move || sleepers.sleep_until_called(1));
+            house.call(1);
+            other.join().unwrap();
+        });
+    }
+
+    /// One lies in the driver, the other on its parker, and the driver changes hands between them.
+    #[test]
+    fn loom_the_driver_changes_hands_and_both_are_woken() {
+        model(|| {
+            let house = House::new();
+            let theirs = house.clone();
+            let other = thread::spawn(move || {
+                theirs.sleep_until_called(1);
+                theirs.call(0);
+            });
+            house.call(1);
+            house.sleep_until_called(0);
+            other.join().unwrap();
+        });
     }
 }
