@@ -2,7 +2,8 @@
 //!
 //! Records go to one of a few shards, chosen by thread. A record takes a free shard's lock (two uncontended atomic
 //! operations), adds to a preallocated histogram and gives the lock back: no allocation, no system call, no
-//! waiting. One collector swaps each shard's filled histograms for empty ones a few times a second, and merges them.
+//! waiting: 14 ns for one value, 18 ns for two values and a count, on the virtual machine that this was measured on,
+//! where reading the clock costs 23. One collector swaps each shard's filled histograms for empty ones a few times a second, and merges them.
 //!
 //! Each shard holds two banks, so that the stragglers of the warm-up never mix with the window.
 //!
@@ -128,7 +129,21 @@ impl Recorder {
         Self(Arc::new(Shared { window, shards }))
     }
 
-    /// Opens the calling thread's shard for a record or a batch of them. Hold it for as long as that takes.
+    /// Opens the calling thread's shard for a record or a batch of them. Hold it for as long as that takes, and
+    /// never across an `await`.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use workloads::record::{Counter, Recorder, StreamId};
+    /// use workloads::window::Window;
+    ///
+    /// let window = Window::new(Instant::now(), 0, 1_000_000_000);
+    /// let recorder = Recorder::new(window.clone(), 1);
+    /// let planned = window.now();
+    /// let mut pen = recorder.pen();
+    /// pen.record(planned, StreamId(0), window.now() - planned);
+    /// pen.count(planned, Counter::COMPLETED);
+    /// ```
     pub fn pen(&self) -> Pen<'_> {
         let shards = &self.0.shards;
         let own = thread_number();
@@ -149,6 +164,10 @@ impl Recorder {
     }
 
     /// Records one value of an operation that was planned at `planned`.
+    ///
+    /// # Panics
+    ///
+    /// If the recorder was not made for that many streams.
     pub fn record(&self, planned: u64, stream: StreamId, value: u64) {
         self.pen().record(planned, stream, value);
     }
@@ -262,6 +281,16 @@ mod tests {
             assert!(histogram.count_at(kept) > 0, "{kept}");
             assert!(histogram.highest_equivalent(kept) - histogram.lowest_equivalent(kept) <= kept / 1000);
         }
+    }
+
+    #[test]
+    fn a_record_never_grows_a_histogram() {
+        let recorder = Recorder::new(Window::new(Instant::now(), 0, 1), 1);
+        let size = drain(&recorder, Bank::Measure).histograms[0].distinct_values();
+        (0..64).for_each(|bit| recorder.record(0, STREAM, 1 << bit));
+        let all = drain(&recorder, Bank::Measure);
+        assert!(!all.histograms[0].is_auto_resize());
+        assert_eq!(all.histograms[0].distinct_values(), size);
     }
 
     #[test]

@@ -72,6 +72,9 @@ impl Description {
 }
 
 /// A kind of load that can be put on a runtime.
+///
+/// One value serves any number of runs, one after another. A plug-in implements the same trait and runs its plans
+/// with [`exec_with`](crate::exec::exec_with): plan and frames are all that crosses the border.
 pub trait Workload: Send + Sync {
     /// What it is called, takes and counts.
     fn describe(&self) -> Description;

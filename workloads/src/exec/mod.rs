@@ -65,6 +65,14 @@ impl From<Exit> for ExitCode {
 ///
 /// The end of `plan_from` after the plan is the request to stop. Returns when the last frame is sent; a workload
 /// that does not come home is left behind on its thread, so the process should end then.
+///
+/// ```
+/// use std::io::Cursor;
+/// use workloads::exec::{Exit, exec};
+///
+/// // A parent that dies before it has sent a plan.
+/// assert_eq!(exec(Cursor::new(Vec::new()), Vec::new()), Exit::ParentGone);
+/// ```
 pub fn exec(mut plan_from: impl Read + Send + 'static, frames_to: impl Write) -> Exit {
     let mut frames = Frames(frames_to);
     let result = match read_plan(&mut plan_from) {
@@ -218,8 +226,12 @@ fn build_failure(error: &io::Error) -> Failure {
 fn start_watcher(mut stop: impl Read + Send + 'static, events: Sender<Event>) -> io::Result<()> {
     let body = move || {
         let mut ignored = [0; 64];
-        while !matches!(stop.read(&mut ignored), Ok(0)) {
-            // Any error but an interruption ends the pipe as well.
+        loop {
+            match stop.read(&mut ignored) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+            }
         }
         // Nobody listens when the run is over.
         let _ = events.send(Event::Stop);

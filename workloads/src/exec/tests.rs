@@ -123,7 +123,7 @@ fn run_whole(plan: &Plan) -> (Done, BTreeMap<String, Histogram<u64>>) {
 #[test]
 fn echo_answers_every_request_whoever_asks() {
     for client in ["threads", "runtime"] {
-        let params = json!({ "connections": 3, "rate": 1000, "payload": "40KiB", "client": client });
+        let params = json!({ "connections": 3, "rate": 1000, "payload": "40KiB", "max_in_flight": 1000, "client": client });
         let multi = plan("echo", params);
         for plan in [multi.clone(), on_current_thread(multi)] {
             let (done, merged) = run_whole(&plan);
@@ -131,7 +131,8 @@ fn echo_answers_every_request_whoever_asks() {
             assert_eq!(done.counts[count::COMPLETED], done.counts[count::STARTED]);
             assert_eq!(merged["latency"].len(), done.counts[count::COMPLETED]);
             assert_eq!(merged["service"].len(), done.counts[count::COMPLETED]);
-            assert_eq!(merged["lag"].len() + done.counts[quality::QUEUED], done.counts[count::STARTED]);
+            assert_eq!(done.counts[quality::QUEUED], 0, "more fits in flight than is ever planned");
+            assert_eq!(merged["lag"].len(), done.counts[count::STARTED]);
         }
     }
 }
@@ -313,7 +314,7 @@ impl Workload for Odd {
             summary: "for tests".to_owned(),
             params: vec![Param::choice(
                 "how",
-                &["panic", "fail", "return", "panic_in_setup"],
+                &["panic", "fail", "return", "panic_in_setup", "hang"],
                 "panic",
                 "what it does",
             )],
@@ -345,9 +346,27 @@ impl Load for OddLoad {
         match self.0.as_str() {
             "panic" => panic!("as asked"),
             "fail" => Err(Failure::broken("as asked")),
+            "hang" => loop {
+                thread::park();
+            },
             _ => Ok(()),
         }
     }
+}
+
+#[test]
+fn a_workload_that_hangs_does_not_keep_the_child_from_ending() {
+    let mut plan = Plan { duration_ns: 3600 * 1000 * MS, ..plan("echo", json!({})) };
+    plan.params = json!({ "how": "hang" }).as_object().unwrap().clone();
+    let (reader, stop) = pipe().unwrap();
+    drop(stop);
+    let mut sent = Vec::new();
+    assert_eq!(exec_with(Arc::new(Odd), &plan, reader, &mut sent), Exit::Done);
+    let frames = frames(&sent);
+    assert!(
+        frames.iter().any(|frame| matches!(frame, Frame::Warning { text } if text.contains("left behind")))
+    );
+    assert!(matches!(frames.last(), Some(Frame::Done(done)) if done.interrupted));
 }
 
 #[test]

@@ -57,6 +57,13 @@ impl Process {
 }
 
 /// The planned instants of one source of load, in nanoseconds since the load began, without end.
+///
+/// ```
+/// use workloads::load::{Arrivals, Process};
+///
+/// let planned: Vec<u64> = Arrivals::new(Process::Constant, 1000.0, (0, 1), 0).take(3).collect();
+/// assert_eq!(planned, [0, 1_000_000, 2_000_000]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Arrivals {
     process: Process,

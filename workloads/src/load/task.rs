@@ -41,6 +41,10 @@ pub async fn drive(window: &Window, mut arrivals: Arrivals, mut start: impl FnMu
 }
 
 /// Lets time pass until `done` or until `limit` is over, looking every few milliseconds. Whether it was done.
+///
+/// # Panics
+///
+/// As [`drive`].
 pub async fn settle(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
     let until = Instant::now() + limit;
     while !done() {

@@ -218,18 +218,46 @@ fn connect(to: SocketAddr) -> Result<TcpStream, Failure> {
 
 /// Makes sure that this process may open both ends of so many connections, by raising its own limit if need be.
 fn ensure_descriptors(connections: usize) -> Result<(), Failure> {
-    // The server's end and ours are in one process.
     let open = fs::read_dir("/proc/self/fd").map_or(SPARE_DESCRIPTORS, |entries| entries.count() as u64);
-    let needed = 2 * connections as u64 + open + SPARE_DESCRIPTORS;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return Ok(()) };
-    if needed <= soft || (needed <= hard && setrlimit(Resource::RLIMIT_NOFILE, needed, hard).is_ok()) {
-        return Ok(());
+    let Ok(limits) = getrlimit(Resource::RLIMIT_NOFILE) else { return Ok(()) };
+    let Some(raised) = descriptor_limit(connections as u64, open, limits)? else { return Ok(()) };
+    setrlimit(Resource::RLIMIT_NOFILE, raised, limits.1).map_err(|error| {
+        Failure::input(
+            format!(
+                "{connections} connections need {raised} open files, and the limit cannot be raised: {error}"
+            ),
+            "ask for fewer connections",
+        )
+    })
+}
+
+/// The soft limit that this many connections need, if it is above the present one.
+fn descriptor_limit(connections: u64, open: u64, (soft, hard): (u64, u64)) -> Result<Option<u64>, Failure> {
+    // The server's end and ours are in one process.
+    let needed = 2 * connections + open + SPARE_DESCRIPTORS;
+    if needed > hard {
+        let most = hard.saturating_sub(open + SPARE_DESCRIPTORS) / 2;
+        return Err(Failure::input(
+            format!("{connections} connections need {needed} open files, and this process may have {hard}"),
+            format!(
+                "ask for at most {most} connections, or let an administrator raise the limit (`ulimit -Hn`)"
+            ),
+        ));
     }
-    Err(Failure::input(
-        format!("{connections} connections need {needed} open files, and this process may have {hard}"),
-        format!(
-            "ask for at most {} connections, or raise the limit (`ulimit -Hn`, then `ulimit -n {needed}`)",
-            hard.saturating_sub(open + SPARE_DESCRIPTORS) / 2
-        ),
-    ))
+    Ok((needed > soft).then_some(needed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_is_raised_as_far_as_allowed_and_no_further() {
+        assert_eq!(descriptor_limit(10, 8, (1024, 4096)), Ok(None));
+        assert_eq!(descriptor_limit(1000, 8, (1024, 4096)), Ok(Some(2040)));
+        let failure = descriptor_limit(5000, 8, (1024, 4096)).unwrap_err();
+        assert!(failure.is_input);
+        assert!(failure.hint.unwrap().contains("at most 2028 "));
+        assert_eq!(descriptor_limit(2028, 8, (1024, 4096)), Ok(Some(4096)), "as the hint says");
+    }
 }
