@@ -67,7 +67,7 @@ impl<P: Policy> Worker<P> {
         core.renew_lifo();
         self.counters().polls.add(1);
         coop::budget(|| {
-            let mut core = self.lend(core, || task.run()).0?;
+            let mut core = self.poll(core, task)?;
             loop {
                 if !coop::has_budget_remaining() {
                     core.flush_lifo();
@@ -75,9 +75,23 @@ impl<P: Policy> Worker<P> {
                 }
                 let Some(task) = core.pop_lifo() else { return Some(core) };
                 self.counters().polls.add(1);
-                core = self.lend(core, || task.run()).0?;
+                core = self.poll(core, task)?;
             }
         })
+    }
+
+    #[inline]
+    fn poll(&self, core: Box<Core<P>>, task: Notified) -> Option<Box<Core<P>>> {
+        let (core, again) = self.lend(core, || task.poll());
+        let Some(again) = again else { return core };
+        // It woke itself: behind the others with it, where another worker may take it up too.
+        let Some(mut core) = core else {
+            self.shared.inject_task(again);
+            return None;
+        };
+        core.queue.push(again);
+        P::pushed_locally(&self.shared, &core);
+        Some(core)
     }
 
     /// Looks at the events without waiting for any.

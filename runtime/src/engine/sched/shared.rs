@@ -83,10 +83,15 @@ impl<P: Policy> Shared<P> {
             _ => Some(task),
         });
         if let Some(task) = remote {
-            this.counters.remote_schedules.add_shared(1);
-            if this.inject.push(task) {
-                P::pushed_globally(this);
-            }
+            this.inject_task(task);
+        }
+    }
+
+    /// Queues a task on the global queue.
+    pub(crate) fn inject_task(&self, task: Notified) {
+        self.counters.remote_schedules.add_shared(1);
+        if self.inject.push(task) {
+            P::pushed_globally(self);
         }
     }
 
