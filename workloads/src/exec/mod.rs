@@ -4,11 +4,12 @@
 //! it. Another one waits for the end of the plan's pipe, which is the request to stop. The calling thread is the
 //! collector: it sleeps until a slice is to be cut or somebody has something to say, and it alone sends frames.
 //!
-//! Next file to read: `exec/collect.rs`.
+//! Next file to read: `exec/session.rs`.
 #![forbid(unsafe_code)]
 
 mod collect;
 pub(crate) mod quality;
+mod session;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -17,7 +18,7 @@ use std::any::Any;
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -30,16 +31,10 @@ use crate::registry;
 use crate::window::Window;
 use crate::wire::{self, Done, Failure, Frame, Hello, PROTOCOL, Phase, Plan, Stream};
 use crate::workload::{Run, Site, Workload};
-use collect::Collector;
+use session::Session;
 
 /// Between the end of the set-up and the first planned operation: the load's threads get ready.
 const LEAD: Duration = Duration::from_millis(2);
-/// How long a workload may take to come home after its window, beyond its own drain.
-const HOMECOMING: Duration = Duration::from_secs(8);
-/// The same after a request to stop.
-const HURRIED_HOMECOMING: Duration = Duration::from_secs(3);
-/// How long the runtime may take to end.
-const SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// How a child's life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,10 +199,7 @@ impl<W: Write> Frames<W> {
                 return self.failed(Failure::broken(format!("a thread could not be started: {error}")));
             }
         };
-        let collected = engine.clone();
-        let session =
-            Session { plan, streams, inbox, thread: Some(thread), engine: Some(engine), interrupted: false };
-        session.serve(self, collected, own)
+        Session::new(inbox, thread, engine.clone()).serve(self, engine, &streams, own, plan.interval_ns)
     }
 }
 
@@ -261,164 +253,6 @@ fn start_workload(
         let _ = events.send(Event::Finished(result));
     };
     thread::Builder::new().name("rtbench-workload".to_owned()).spawn(body)
-}
-
-/// A run under way, as the collecting thread sees it.
-struct Session<'a> {
-    plan: &'a Plan,
-    streams: Vec<Stream>,
-    inbox: Receiver<Event>,
-    thread: Option<JoinHandle<()>>,
-    engine: Option<Arc<Engine>>,
-    interrupted: bool,
-}
-
-impl Drop for Session<'_> {
-    fn drop(&mut self) {
-        self.shut_down();
-    }
-}
-
-impl Session<'_> {
-    /// Ends the runtime, unless a workload that was left behind still holds it.
-    fn shut_down(&mut self) {
-        if let Some(engine) = self.engine.take().and_then(Arc::into_inner) {
-            engine.shutdown(SHUTDOWN);
-        }
-    }
-
-    fn serve<W: Write>(
-        mut self,
-        frames: &mut Frames<W>,
-        engine: Arc<Engine>,
-        own: Vec<String>,
-    ) -> io::Result<Exit> {
-        let run = match self.wait(None) {
-            Some(Event::Started(run)) => run,
-            Some(Event::Stop) => {
-                let counts = crate::record::Records::new(0).counts(&own);
-                return frames.done(Done {
-                    interrupted: true,
-                    measured_ns: 0,
-                    counts,
-                    usage: wire::Usage::default(),
-                    runtime: wire::RuntimeCounters::default(),
-                });
-            }
-            Some(Event::Finished(Err(failure))) => return frames.failed(failure),
-            Some(Event::Finished(Ok(()))) | None => {
-                return frames.failed(Failure::broken("the workload ended before it began"));
-            }
-        };
-        let interval_ns = self.plan.interval_ns;
-        let mut collector = Collector::new(run.clone(), engine, self.streams.len(), own, interval_ns);
-        frames.send(&Frame::Phase { phase: collector.phase() })?;
-        let finished = self.collect(frames, &run, &mut collector)?;
-        collector.end_window();
-        frames.send(&Frame::Phase { phase: Phase::Drain })?;
-        let finished = finished.or_else(|| self.come_home());
-        // The last slice holds what came home after the end, too: it was planned within the window.
-        frames.send(&Frame::Interval(collector.cut(collector.phase_end())))?;
-        match finished {
-            Some(Ok(())) => {}
-            Some(Err(failure)) => return frames.failed(failure),
-            None if self.interrupted => {
-                let text = "the workload did not end in time after the request to stop; it was left behind";
-                frames.send(&Frame::Warning { text: text.to_owned() })?;
-            }
-            None => return frames.failed(Failure::broken("the workload did not end after its window")),
-        }
-        let measured_ns = collector.measured_ns();
-        for text in quality::warnings(collector.total(), &self.streams, measured_ns) {
-            frames.send(&Frame::Warning { text })?;
-        }
-        let done = collector.done(self.interrupted);
-        drop(collector);
-        self.shut_down();
-        frames.done(done)
-    }
-
-    /// Cuts slices until the load has ended. The workload's result, if it has ended as well.
-    fn collect<W: Write>(
-        &mut self,
-        frames: &mut Frames<W>,
-        run: &Run,
-        collector: &mut Collector,
-    ) -> io::Result<Option<Result<(), Failure>>> {
-        let mut finished = None;
-        loop {
-            let cut = collector.next_cut();
-            let event = match finished {
-                None => self.wait(Some(run.window.instant(cut))),
-                Some(_) => None,
-            };
-            match event {
-                Some(Event::Finished(result)) => {
-                    run.window.close(run.window.now());
-                    finished = Some(result);
-                }
-                Some(Event::Stop) => run.window.close(run.window.now()),
-                Some(Event::Started(_)) => {}
-                None if cut < collector.phase_end() => {
-                    let at = run.window.now().clamp(cut, collector.phase_end());
-                    frames.send(&Frame::Interval(collector.cut(at)))?;
-                }
-                None if collector.phase() == Phase::Warmup && cut < run.window.end() => {
-                    frames.send(&Frame::Interval(collector.cut(cut)))?;
-                    collector.begin_window();
-                    frames.send(&Frame::Phase { phase: Phase::Measure })?;
-                }
-                None => return Ok(finished),
-            }
-        }
-    }
-
-    /// Waits for the workload's end after the window's. `None`: it did not end.
-    fn come_home(&mut self) -> Option<Result<(), Failure>> {
-        let start = Instant::now();
-        loop {
-            let grace = if self.interrupted { HURRIED_HOMECOMING } else { HOMECOMING };
-            match self.wait(Some(start + grace))? {
-                Event::Finished(result) => return Some(result),
-                Event::Stop | Event::Started(_) => {}
-            }
-        }
-    }
-
-    /// The next event, or `None` at `until`. A workload that panics counts as finished.
-    fn wait(&mut self, until: Option<Instant>) -> Option<Event> {
-        // A disconnected inbox is not enough to see a panic: the watcher keeps it open. So look, now and then.
-        const LOOK: Duration = Duration::from_millis(100);
-        loop {
-            let left = until.map_or(LOOK, |until| until.saturating_duration_since(Instant::now()));
-            match self.inbox.recv_timeout(left.min(LOOK)) {
-                Ok(Event::Stop) => {
-                    self.interrupted = true;
-                    return Some(Event::Stop);
-                }
-                Ok(event) => return Some(event),
-                Err(RecvTimeoutError::Timeout)
-                    if self.thread.as_ref().is_some_and(JoinHandle::is_finished) =>
-                {
-                    // It may have spoken between our look at the inbox and our look at the thread.
-                    let last = self.inbox.try_recv().ok();
-                    self.interrupted |= matches!(last, Some(Event::Stop));
-                    return Some(last.unwrap_or_else(|| Event::Finished(Err(self.panic_of_the_workload()))));
-                }
-                Err(RecvTimeoutError::Timeout) if until.is_none_or(|until| Instant::now() < until) => {}
-                Err(RecvTimeoutError::Timeout) => return None,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Some(Event::Finished(Err(self.panic_of_the_workload())));
-                }
-            }
-        }
-    }
-
-    fn panic_of_the_workload(&mut self) -> Failure {
-        let payload = self.thread.take().and_then(|thread| thread.join().err());
-        let text = payload.as_deref().map_or("no reason given", panic_text);
-        Failure::broken(format!("the workload panicked: {text}"))
-    }
 }
 
 /// What a panic said.
