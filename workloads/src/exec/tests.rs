@@ -359,14 +359,21 @@ fn a_workload_that_hangs_does_not_keep_the_child_from_ending() {
     let mut plan = Plan { duration_ns: 3600 * 1000 * MS, ..plan("echo", json!({})) };
     plan.params = json!({ "how": "hang" }).as_object().unwrap().clone();
     let (reader, stop) = pipe().unwrap();
-    drop(stop);
-    let mut sent = Vec::new();
-    assert_eq!(exec_with(Arc::new(Odd), &plan, reader, &mut sent), Exit::Done);
-    let frames = frames(&sent);
+    let (mut frames, to) = pipe().unwrap();
+    let child = thread::spawn(move || exec_with(Arc::new(Odd), &plan, reader, to));
+    let mut stop = Some(stop);
+    let mut seen: Vec<Frame> = Vec::new();
+    while let Some(frame) = wire::receive(&mut frames).unwrap() {
+        if frame == (Frame::Phase { phase: Phase::Warmup }) {
+            drop(stop.take());
+        }
+        seen.push(frame);
+    }
+    assert_eq!(child.join().unwrap(), Exit::Done);
     assert!(
-        frames.iter().any(|frame| matches!(frame, Frame::Warning { text } if text.contains("left behind")))
+        seen.iter().any(|frame| matches!(frame, Frame::Warning { text } if text.contains("left behind")))
     );
-    assert!(matches!(frames.last(), Some(Frame::Done(done)) if done.interrupted));
+    assert!(matches!(seen.last(), Some(Frame::Done(done)) if done.interrupted));
 }
 
 #[test]
