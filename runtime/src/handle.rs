@@ -165,8 +165,7 @@ impl Handle {
         R: Send + 'static,
     {
         let (job, handle) = if size_of::<F>() > BOX_THRESHOLD {
-            let func = Box::new(func);
-            blocking::unowned(move || func(), Id::next(), location, self.blocking_finished())
+            blocking::unowned(Box::new(func), Id::next(), location, self.blocking_finished())
         } else {
             blocking::unowned(func, Id::next(), location, self.blocking_finished())
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use runtime::runtime::{Builder, Runtime};
 
 /// How long a test waits for something before it calls that lost. Nothing waits this long on the good path.
-pub const LOST: Duration = Duration::from_secs(60);
+pub(crate) const LOST: Duration = Duration::from_secs(60);
 
 /// Stamps a suite of functions of the form `fn name(new: fn() -> Runtime)` over the flavours.
 #[macro_export]
@@ -30,28 +30,28 @@ macro_rules! over_flavours {
     };
 }
 
-pub fn current() -> Runtime {
+pub(crate) fn current() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-pub fn multi(workers: usize) -> Runtime {
+pub(crate) fn multi(workers: usize) -> Runtime {
     Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap()
 }
 
 /// Counts how often its clones' drops happen.
 #[derive(Clone, Debug, Default)]
-pub struct Drops(Arc<AtomicUsize>);
+pub(crate) struct Drops(Arc<AtomicUsize>);
 
 /// Adds one to its [`Drops`] when it goes.
 #[derive(Debug)]
-pub struct Tracked(Drops);
+pub(crate) struct Tracked(Drops);
 
 impl Drops {
-    pub fn track(&self) -> Tracked {
+    pub(crate) fn track(&self) -> Tracked {
         Tracked(self.clone())
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
@@ -63,7 +63,7 @@ impl Drop for Tracked {
 }
 
 /// The text of a panic.
-pub fn panic_text(f: impl FnOnce()) -> String {
+pub(crate) fn panic_text(f: impl FnOnce()) -> String {
     let payload =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).expect_err("should have panicked");
     match payload.downcast::<String>() {

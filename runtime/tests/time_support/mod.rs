@@ -11,17 +11,17 @@ use std::thread::{self, Thread};
 use runtime::runtime::{Builder, Runtime};
 use runtime::time::{Duration, Instant};
 
-pub fn ms(ms: u64) -> Duration {
+pub(crate) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 /// A `current_thread` runtime whose clock is in the test's hand.
-pub fn paused() -> Runtime {
+pub(crate) fn paused() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
 /// Each flavour, with one worker and with four.
-pub fn flavours() -> Vec<(&'static str, Runtime)> {
+pub(crate) fn flavours() -> Vec<(&'static str, Runtime)> {
     let multi = |workers| Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap();
     vec![
         ("current_thread", Builder::new_current_thread().enable_all().build().unwrap()),
@@ -40,22 +40,22 @@ impl Wake for Wakes {
 }
 
 /// A future polled by hand.
-pub struct Spy<F: ?Sized> {
+pub(crate) struct Spy<F: ?Sized> {
     wakes: Arc<Wakes>,
     pub future: Pin<Box<F>>,
 }
 
 impl<F: Future> Spy<F> {
-    pub fn new(future: F) -> Self {
+    pub(crate) fn new(future: F) -> Self {
         Self { future: Box::pin(future), wakes: Arc::default() }
     }
 
-    pub fn poll(&mut self) -> Poll<F::Output> {
+    pub(crate) fn poll(&mut self) -> Poll<F::Output> {
         let waker = Waker::from(self.wakes.clone());
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
-    pub fn wakes(&self) -> usize {
+    pub(crate) fn wakes(&self) -> usize {
         self.wakes.0.load(Ordering::SeqCst)
     }
 }
@@ -69,7 +69,7 @@ impl Wake for Unpark {
 }
 
 /// Drives a future on a thread that belongs to no runtime. Gives up after a minute.
-pub fn foreign_block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn foreign_block_on<F: Future>(future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let start = std::time::Instant::now();
@@ -84,10 +84,10 @@ pub fn foreign_block_on<F: Future>(future: F) -> F::Output {
 }
 
 /// xorshift64*.
-pub struct Rng(pub u64);
+pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -96,6 +96,6 @@ impl Rng {
 }
 
 /// Since when a test has been running, by the runtime's clock.
-pub fn since(start: Instant) -> Duration {
+pub(crate) fn since(start: Instant) -> Duration {
     Instant::now() - start
 }

@@ -115,15 +115,6 @@ impl SchedRef {
     pub(crate) fn wake_all(&self) {
         either!(self, shared => shared.wake_all());
     }
-
-    /// Whether both are the same runtime's.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Multi(a), Self::Multi(b)) => Arc::ptr_eq(a, b),
-            (Self::Current(a), Self::Current(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        }
-    }
 }
 
 impl Schedule for SchedRef {

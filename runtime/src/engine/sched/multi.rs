@@ -38,6 +38,10 @@ pub(crate) struct Multi {
 /// The workers that have stopped; the last one to stop cleans up.
 #[derive(Debug, Default)]
 struct Stopped {
+    #[expect(
+        clippy::vec_box,
+        reason = "a core lives in its box; a move out of it would copy its queues' ends"
+    )]
     cores: Vec<Box<Core<Multi>>>,
     cleaned_up: bool,
 }
