@@ -133,14 +133,12 @@ fn a_task_moves_its_sleep_to_others() {
             let mut nap = Box::pin(sleep(ms(30)));
             for _ in 0..20 {
                 // Polled by many tasks in turn, on whatever worker: the last one's waker counts.
-                nap = runtime::spawn(async move {
-                    std::future::poll_fn(|cx| {
-                        let _ = Future::poll(nap.as_mut(), cx);
-                        std::task::Poll::Ready(())
-                    })
-                    .await;
-                    nap
-                })
+                let mut moved = Some(nap);
+                nap = runtime::spawn(std::future::poll_fn(move |cx| {
+                    let mut nap = moved.take().expect("the task is ready at its first poll");
+                    let _ = Future::poll(nap.as_mut(), cx);
+                    std::task::Poll::Ready(nap)
+                }))
                 .await
                 .unwrap();
             }
@@ -216,8 +214,9 @@ fn panic_of(f: impl FnOnce()) -> (String, String) {
 
 #[test]
 fn misuse_is_named_and_blamed_on_the_caller() {
+    type Case = (&'static str, fn(Instant));
     let now = Instant::now();
-    let cases: [(&str, fn(Instant)); 6] = [
+    let cases: [Case; 6] = [
         ("sleep", |_| drop(sleep(ms(1)))),
         ("sleep_until", |now| drop(sleep_until(now))),
         ("timeout", |_| drop(timeout(ms(1), pending::<()>()))),
