@@ -1,8 +1,8 @@
 //! Time: sleeping, limits on how long something may take, things that happen at regular intervals.
 //!
-//! - [`sleep`] and [`sleep_until`] wait; the future is a [`Sleep`].
-//! - [`timeout`] and [`timeout_at`] give a future a limit, and drop it when that is reached.
-//! - [`interval`] and [`interval_at`] tick: each tick is due a period after the one before was, however long the
+//! - [`sleep()`] and [`sleep_until`] wait; the future is a [`Sleep`].
+//! - [`timeout()`] and [`timeout_at`] give a future a limit, and drop it when that is reached.
+//! - [`interval()`] and [`interval_at`] tick: each tick is due a period after the one before was, however long the
 //!   work in between took.
 //! - [`pause`], [`resume`] and [`advance`] are for tests: they take the clock of a `current_thread` runtime in hand.
 //!

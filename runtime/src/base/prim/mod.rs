@@ -1,7 +1,7 @@
 //! The one doorway to threads, locks and atomics.
 //!
 //! Everything in this crate that two threads may touch is built from what this module exports, so that the
-//! same source runs on the standard library and, under `--cfg rt_loom`, inside loom's model checker. [`model`]
+//! same source runs on the standard library and, under `--cfg rt_loom`, inside loom's model checker. `model`
 //! is part of the doorway: a concurrency test is written once and is exhaustive under loom, and a stress loop
 //! on real threads otherwise.
 //!
