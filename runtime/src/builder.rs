@@ -300,8 +300,11 @@ impl Builder {
         let hooks = Arc::new(self.hooks());
         let (driver, registries) =
             Driver::new(&config.drivers, config.resolved_workers() + 1, clock.clone())?;
-        let pool =
-            PoolConfig { max_threads: config.max_blocking_threads, keep_alive: config.thread_keep_alive };
+        let pool = PoolConfig {
+            max_threads: config.max_blocking_threads,
+            keep_alive: config.thread_keep_alive,
+            idle_spin: config.idle_spin,
+        };
         let blocking = BlockingPool::new(pool, hooks.clone());
         let services = Services { registries, blocking: blocking.spawner().clone(), clock, hooks };
         let (sched, scheduler) = if single {

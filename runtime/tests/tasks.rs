@@ -548,3 +548,15 @@ fn waking_the_root_future_from_inside_keeps_it_going() {
     });
     assert_eq!(count.0.load(SeqCst), 1);
 }
+
+#[test]
+fn jobs_one_at_a_time_need_few_threads() {
+    let rt = support::multi(2);
+    rt.block_on(async {
+        for _ in 0..500 {
+            runtime::task::spawn_blocking(|| ()).await.unwrap();
+        }
+    });
+    // One, and perhaps a few that were started while a thread sat down.
+    assert!(rt.metrics().num_blocking_threads() < 10, "{}", rt.metrics().num_blocking_threads());
+}

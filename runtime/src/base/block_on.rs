@@ -21,6 +21,6 @@ pub(crate) fn block_on<F: Future>(future: F, spin: Duration) -> F::Output {
         if let Poll::Ready(output) = coop::budget(|| future.as_mut().poll(&mut cx)) {
             return output;
         }
-        parker.spin_then_park(&mut spinner);
+        parker.spin_then_park(&mut spinner, None);
     }
 }

@@ -65,14 +65,14 @@ impl Parker {
         self.park_timeout(None);
     }
 
-    /// As [`park`](Self::park), after a spin if that has been worth it lately.
-    pub(crate) fn spin_then_park(&self, spinner: &mut Spinner) {
+    /// As [`park_timeout`](Self::park_timeout), after a spin if that has been worth it lately.
+    pub(crate) fn spin_then_park(&self, spinner: &mut Spinner, limit: Option<Duration>) -> bool {
         if let Some(spin) = spinner.begin() {
             let token = || self.inner.state.load(Relaxed) == TOKEN;
             let paid = std::iter::repeat_with(|| spin.look(token)).find_map(|end| end);
             spinner.ended(paid == Some(true));
         }
-        self.park();
+        self.park_timeout(limit)
     }
 
     /// As [`park`](Self::park), for no longer than `limit` if there is one. Returns whether there was a token.

@@ -7,6 +7,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::pool::soon_free;
 use crate::base::coop;
 use crate::base::prim::Mutex;
 use crate::engine::task::{self, Id, JoinHandle, Notified, Schedule, Task};
@@ -56,7 +57,9 @@ impl<F: FnOnce() -> T, T> Future for Job<F> {
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<T> {
         let run = self.run.take().expect("a blocking job is polled once");
         // A blocking thread has nobody to yield to.
-        Poll::Ready(coop::with_unconstrained(run))
+        let output = coop::with_unconstrained(run);
+        soon_free();
+        Poll::Ready(output)
     }
 }
 

@@ -5,6 +5,10 @@
 //! takes the top seat (the thread that worked last, so that the others grow old and end), lays the job on it and
 //! unparks its thread after the lock is released.
 //!
+//! A thread says that it is about to be free before its job's join handle is told. Whoever brings the next job at once
+//! leaves it in the queue for that thread; a pool that only looked for free seats would start one thread after
+//! another for jobs that come one at a time.
+//!
 //! | the thread finds | and does |
 //! |---|---|
 //! | a job on its seat | runs it, then whatever the queue holds, then sits down again |
@@ -14,6 +18,7 @@
 //! Next file to read: `engine/sched/mod.rs`.
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
@@ -23,6 +28,7 @@ use super::job::end;
 use crate::base::park::{Parker, Unparker};
 use crate::base::prim::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::base::prim::{Arc, Condvar, Mutex, thread};
+use crate::base::spin::Spinner;
 use crate::engine::hooks::ThreadHooks;
 use crate::engine::task::Notified;
 
@@ -36,6 +42,7 @@ pub(crate) type Around = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
 pub(crate) struct PoolConfig {
     pub(crate) max_threads: usize,
     pub(crate) keep_alive: Duration,
+    pub(crate) idle_spin: Duration,
 }
 
 /// The owner's side: closes the pool.
@@ -60,6 +67,8 @@ struct Inner {
     threads: AtomicUsize,
     idle: AtomicUsize,
     depth: AtomicUsize,
+    /// Threads that have run their job and will look into the queue next.
+    soon_free: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +104,7 @@ impl BlockingPool {
             threads: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
             depth: AtomicUsize::new(0),
+            soon_free: AtomicUsize::new(0),
         };
         Self { spawner: BlockingSpawner { inner: Arc::new(inner) } }
     }
@@ -186,6 +196,28 @@ impl BlockingSpawner {
     }
 }
 
+/// A thread's own view of its pool.
+struct Here {
+    pool: Arc<Inner>,
+    /// Whether it counts as soon free.
+    soon_free: bool,
+}
+
+thread_local! {
+    static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
+}
+
+/// The job on this thread has run, and its join handle will know in a moment.
+pub(super) fn soon_free() {
+    HERE.with(|here| {
+        if let Some(here) = here.borrow_mut().as_mut()
+            && !std::mem::replace(&mut here.soon_free, true)
+        {
+            here.pool.soon_free.fetch_add(1, Relaxed);
+        }
+    });
+}
+
 /// Where a job went.
 enum Placed {
     /// Into the queue.
@@ -232,7 +264,7 @@ impl Inner {
             state.laid.insert(seat.thread, job);
             self.idle.fetch_sub(1, Relaxed);
             Placed::Wake(seat.unparker)
-        } else if state.live < limit {
+        } else if state.live < limit && self.soon_free.load(Relaxed) <= state.queue.len() {
             let number = state.next_thread;
             state.next_thread += 1;
             state.live += 1;
@@ -290,21 +322,29 @@ impl Inner {
             let leave = Leave { inner: &inner, number };
             around(&mut || {
                 inner.hooks.started();
-                inner.work(number);
+                Inner::work(&inner, number);
                 inner.hooks.stopping();
             });
             drop(leave);
         })
     }
 
-    fn work(&self, number: usize) {
+    fn work(this: &Arc<Self>, number: usize) {
+        HERE.with(|here| *here.borrow_mut() = Some(Here { pool: this.clone(), soon_free: false }));
+        this.serve(number);
+        HERE.with(|here| here.borrow_mut().take());
+    }
+
+    fn serve(&self, number: usize) {
         let parker = Parker::new();
+        let mut spinner = Spinner::new(self.config.idle_spin);
         loop {
             match self.next(number, &parker) {
                 Next::Run(job) => end(job, Job::run),
                 Next::End => return,
                 Next::Sit => {
-                    if !parker.park_timeout(Some(self.config.keep_alive)) && self.grow_old(number) {
+                    let woken = parker.spin_then_park(&mut spinner, Some(self.config.keep_alive));
+                    if !woken && self.grow_old(number) {
                         return;
                     }
                 }
@@ -314,6 +354,12 @@ impl Inner {
 
     fn next(&self, number: usize, parker: &Parker) -> Next {
         let mut state = self.state.lock();
+        if HERE
+            .with(|here| here.borrow_mut().as_mut().is_some_and(|here| std::mem::take(&mut here.soon_free)))
+        {
+            // Under the lock, so that who counts on this thread finds it at the queue or in its seat.
+            self.soon_free.fetch_sub(1, Relaxed);
+        }
         if let Some(job) = state.laid.remove(&number) {
             return Next::Run(job);
         }

@@ -48,6 +48,11 @@ thread_local! {
 }
 
 impl Id {
+    /// One of the numbers below `bound`, a different one for neighbours.
+    pub(crate) fn spread(self, bound: usize) -> usize {
+        self.0.get() as usize % bound
+    }
+
     /// A new number.
     #[inline]
     pub(crate) fn next() -> Self {

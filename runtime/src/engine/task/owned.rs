@@ -31,6 +31,10 @@ pub(super) struct Owner(u64);
 
 const SHARD_BITS: u32 = 16;
 
+/// Shards for each spawner. A spawner goes round them, so that who ends its tasks meanwhile on another thread seldom
+/// wants the lock that it holds.
+const SPREAD: usize = 8;
+
 impl Owner {
     const NONE: Self = Self(0);
 
@@ -55,6 +59,8 @@ impl Owner {
 pub(crate) struct OwnedTasks<S: 'static> {
     number: u64,
     closed: AtomicBool,
+    /// Shards for each spawner.
+    spread: usize,
     shards: Box<[CachePadded<Shard>]>,
     _scheduler: PhantomData<fn(S)>,
 }
@@ -74,13 +80,17 @@ struct Members {
 }
 
 impl<S: Schedule> OwnedTasks<S> {
-    /// A list with so many shards.
+    /// A list for so many spawners that do not meet: the workers, and everybody else.
     ///
     /// # Panics
     /// With none, or more than 65,536.
-    pub(crate) fn new(shards: usize) -> Self {
+    pub(crate) fn new(spawners: usize) -> Self {
         static NEXT: Numbers = Numbers::new(1);
-        assert!((1..=1 << SHARD_BITS).contains(&shards), "an owner has 1 to 65536 shards, not {shards}");
+        assert!(
+            (1..=1 << SHARD_BITS).contains(&spawners),
+            "an owner has 1 to 65536 spawners, not {spawners}"
+        );
+        let spread = if spawners * SPREAD <= 1 << SHARD_BITS { SPREAD } else { 1 };
         let shard = || {
             let members = Mutex::new(Members { tasks: List::new(), closed: false });
             CachePadded::new(Shard { members, live: AtomicUsize::new(0), spawned: AtomicU64::new(0) })
@@ -88,12 +98,13 @@ impl<S: Schedule> OwnedTasks<S> {
         Self {
             number: NEXT.fetch_add(1, Relaxed),
             closed: AtomicBool::new(false),
-            shards: (0..shards).map(|_| shard()).collect(),
+            spread,
+            shards: (0..spawners * spread).map(|_| shard()).collect(),
             _scheduler: PhantomData,
         }
     }
 
-    /// Makes a task of a future. `shard` is the index of the spawning worker, or else of the last shard.
+    /// Makes a task of a future. `spawner` is the index of the spawning worker, or else the last.
     ///
     /// The notification is to be queued. There is none when the list is closed: then the future has been dropped, and
     /// the join handle reports a cancelled task.
@@ -103,14 +114,14 @@ impl<S: Schedule> OwnedTasks<S> {
         scheduler: S,
         id: Id,
         location: &'static Location<'static>,
-        shard: usize,
+        spawner: usize,
     ) -> (JoinHandle<F::Output>, Option<Notified<S>>)
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         // SAFETY: a future that is `Send` may be polled and dropped anywhere.
-        unsafe { self.bind_local(future, scheduler, id, location, shard) }
+        unsafe { self.bind_local(future, scheduler, id, location, spawner) }
     }
 
     /// As [`OwnedTasks::bind`], for a future that is not `Send`.
@@ -125,12 +136,13 @@ impl<S: Schedule> OwnedTasks<S> {
         scheduler: S,
         id: Id,
         location: &'static Location<'static>,
-        shard: usize,
+        spawner: usize,
     ) -> (JoinHandle<F::Output>, Option<Notified<S>>)
     where
         F: Future + 'static,
         F::Output: 'static,
     {
+        let shard = spawner * self.spread + id.spread(self.spread);
         let owner = Owner::new(self.number, shard);
         let shard = &self.shards[shard];
         let (task, notified, handle) = create(future, scheduler, id, location, owner);
@@ -175,14 +187,14 @@ impl<S: Schedule> OwnedTasks<S> {
     ///
     /// When it returns, every task has had its future dropped, except those that are being polled, or ended, on
     /// another thread right now: these end with that poll.
-    pub(crate) fn close_and_shutdown_all(&self, start_shard: usize) {
+    pub(crate) fn close_and_shutdown_all(&self, start_spawner: usize) {
         self.closed.store(true, Release);
         for shard in &self.shards {
             shard.members.lock().closed = true;
         }
         let count = self.shards.len();
         for at in 0..count {
-            let shard = &self.shards[(start_shard + at) % count];
+            let shard = &self.shards[(start_spawner * self.spread + at) % count];
             while let Some(task) = shard.pop::<S>() {
                 task.shutdown();
             }
