@@ -4,17 +4,29 @@
 //! each neighbouring pair, which a machine that grows slower or faster in between does not change. Printed are the
 //! median of the ratios (Tokio's time over ours: above 1, ours is faster), its quartiles, and the median times.
 //!
+//! Besides time there is what else a runtime costs: processor time under light load, and memory for a task that
+//! sleeps. These two are measured in fresh processes, which are this program once more.
+//!
 //! `cargo bench --bench versus [-- FILTER] [--pairs N]`
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Operations that a case does in one sample.
+/// Something to measure on either runtime.
 struct Case {
     name: &'static str,
-    /// One sample of the case: the time that this many operations took.
+    /// One sample: the time that this many operations took.
     ours: fn(u32) -> Duration,
     tokio: fn(u32) -> Duration,
     operations: u32,
+}
+
+/// Something to measure in a process of its own.
+struct Cost {
+    name: &'static str,
+    unit: &'static str,
+    ours: fn() -> f64,
+    tokio: fn() -> f64,
 }
 
 /// The cases, over a runtime crate named `rt`.
@@ -203,8 +215,67 @@ macro_rules! cases {
                     })
                 })
             }
+
+            /// Processor time of the runtime's threads, in microseconds for each of a thousand short tasks that come a
+            /// millisecond apart.
+            pub(super) fn light_load_cpu() -> f64 {
+                let runtime = multi();
+                let handle = runtime.handle().clone();
+                let spawn_one = |at: Instant| {
+                    std::thread::sleep(at.saturating_duration_since(Instant::now()));
+                    handle.spawn(async { black_box((0..1000_u32).fold(0, |sum, n| sum ^ black_box(n))) });
+                };
+                let start = Instant::now();
+                (0..100).for_each(|n| spawn_one(start + n * Duration::from_millis(1)));
+                let before = super::cpu_of_other_threads();
+                let start = Instant::now();
+                (0..1000).for_each(|n| spawn_one(start + n * Duration::from_millis(1)));
+                let used = super::cpu_of_other_threads() - before;
+                used.as_secs_f64() * 1e6 / 1000.0
+            }
+
+            /// Resident bytes for each of many tasks that sleep.
+            pub(super) fn sleeping_task_bytes() -> f64 {
+                const TASKS: usize = 200_000;
+                let runtime = multi();
+                runtime.block_on(async {
+                    let spawn = |n: usize| {
+                        for _ in 0..n {
+                            drop(rt::spawn(rt::time::sleep(Duration::from_secs(3600))));
+                        }
+                    };
+                    rt::spawn(async move { spawn(1000) }).await.unwrap();
+                    let before = super::resident_bytes();
+                    rt::spawn(async move { spawn(TASKS) }).await.unwrap();
+                    // Until each has been polled, and so lies in the wheel.
+                    while (0..2).any(|_| runtime.metrics().global_queue_depth() > 0) {
+                        rt::task::yield_now().await;
+                    }
+                    rt::time::sleep(Duration::from_millis(300)).await;
+                    (super::resident_bytes() - before) / TASKS as f64
+                })
+            }
         }
     };
+}
+
+/// What all threads of this process but the main one have run so far.
+fn cpu_of_other_threads() -> Duration {
+    let own = std::process::id().to_string();
+    let threads = std::fs::read_dir("/proc/self/task").expect("Linux");
+    let nanoseconds = threads
+        .map(|thread| thread.expect("a thread").path())
+        .filter(|path| !path.ends_with(&own))
+        .filter_map(|path| std::fs::read_to_string(path.join("schedstat")).ok())
+        .filter_map(|stat| stat.split_whitespace().next()?.parse::<u64>().ok())
+        .sum();
+    Duration::from_nanos(nanoseconds)
+}
+
+fn resident_bytes() -> f64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: f64 = statm.split_whitespace().nth(1).expect("resident pages").parse().expect("a number");
+    pages * 4096.0
 }
 
 cases!(on_ours, runtime);
@@ -230,6 +301,21 @@ const CASES: &[Case] = table![
     spawn_join_current: 20_000,
     blocking: 1_000,
     cancelled_timeouts: 20_000,
+];
+
+const COSTS: &[Cost] = &[
+    Cost {
+        name: "light_load_cpu",
+        unit: "us a task",
+        ours: on_ours::light_load_cpu,
+        tokio: on_tokio::light_load_cpu,
+    },
+    Cost {
+        name: "sleeping_task_bytes",
+        unit: "bytes",
+        ours: on_ours::sleeping_task_bytes,
+        tokio: on_tokio::sleeping_task_bytes,
+    },
 ];
 
 fn median(values: &mut [f64]) -> f64 {
@@ -272,7 +358,48 @@ fn run(case: &Case, pairs: usize) {
     );
 }
 
+/// One sample of a cost, from a child.
+fn sample(cost: &Cost, runtime: &str) -> f64 {
+    let program = std::env::current_exe().expect("this program's path");
+    let output = Command::new(program).args(["--child", runtime, cost.name]).output().expect("a child");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("the child prints a number")
+}
+
+/// What a child of [`sample`] does.
+fn child(runtime: &str, name: &str) {
+    let cost = COSTS.iter().find(|cost| cost.name == name).expect("a cost");
+    println!("{}", if runtime == "ours" { (cost.ours)() } else { (cost.tokio)() });
+}
+
+fn compare_cost(cost: &Cost, pairs: usize) {
+    let (mut ours, mut tokio, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..pairs {
+        let (a, b) = (sample(cost, "ours"), sample(cost, "tokio"));
+        ours.push(a);
+        tokio.push(b);
+        ratios.push(a / b);
+    }
+    let ratio = median(&mut ratios);
+    println!(
+        "{:<22} {:>10.1} {:>10.1} {:>8.2}   {:.2} to {:.2}  {}; ours over tokio: below 1, ours is cheaper",
+        cost.name,
+        median(&mut tokio),
+        median(&mut ours),
+        ratio,
+        quantile(&ratios, 0.25),
+        quantile(&ratios, 0.75),
+        cost.unit
+    );
+}
+
 fn main() {
+    let all: Vec<String> = std::env::args().collect();
+    if let [_, flag, runtime, name] = all.as_slice()
+        && flag == "--child"
+    {
+        return child(runtime, name);
+    }
     let mut filter = String::new();
     let mut pairs = 21;
     let mut arguments = std::env::args().skip(1);
@@ -294,6 +421,9 @@ fn main() {
     println!("{:<22} {:>10} {:>10} {:>8}   quartiles", "case", "tokio ns", "ours ns", "ratio");
     for case in CASES.iter().filter(|case| case.name.contains(&filter)) {
         run(case, pairs);
+    }
+    for cost in COSTS.iter().filter(|cost| cost.name.contains(&filter)) {
+        compare_cost(cost, pairs.min(7));
     }
     println!("{pairs} pairs a case, {:.0} s", start.elapsed().as_secs_f64());
 }
