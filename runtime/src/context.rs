@@ -18,7 +18,8 @@ use crate::base::prim::Arc;
 use crate::engine::driver::io::IoRegistry;
 use crate::engine::driver::timer::TimerRegistry;
 use crate::engine::sched::SchedRef;
-use crate::handle::Handle;
+use crate::engine::task::Meta;
+use crate::handle::{self, Handle};
 
 struct Current {
     /// Counted, so that foreign code can run on it and enter another one meanwhile.
@@ -186,8 +187,8 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let location = std::panic::Location::caller();
-    expect_current(|handle| handle.spawn_blocking_at(f, location))
+    let meta = Meta::here();
+    handle::expect_thread(expect_current(|handle| handle.spawn_blocking_as(f, meta)))
 }
 
 /// Spawns a task on the current runtime.
@@ -197,8 +198,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let location = std::panic::Location::caller();
-    expect_current(|handle| handle.spawn_at(future, location))
+    let meta = Meta::here();
+    expect_current(|handle| handle.spawn_as(future, meta))
 }
 
 /// There is no current runtime on this thread. Returned by [`Handle::try_current`](crate::runtime::Handle::try_current).

@@ -5,14 +5,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
+use std::io;
 
 use crate::base;
 use crate::context::{self, EnterGuard, TryCurrentError};
 use crate::engine::blocking::{self, Finished};
 use crate::engine::sched::SchedRef;
 use crate::engine::services::Services;
-use crate::engine::task::{Id, JoinHandle};
+use crate::engine::task::{JoinHandle, Meta};
 use crate::metrics::RuntimeMetrics;
 use crate::runtime::RuntimeFlavor;
 
@@ -115,19 +115,18 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_at(future, Location::caller())
+        self.spawn_as(future, Meta::here())
     }
 
-    pub(crate) fn spawn_at<F>(&self, future: F, location: &'static Location<'static>) -> JoinHandle<F::Output>
+    pub(crate) fn spawn_as<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let id = Id::next();
         if size_of::<F>() > BOX_THRESHOLD {
-            self.sched.spawn(Box::pin(future), id, location)
+            self.sched.spawn(Box::pin(future), meta)
         } else {
-            self.sched.spawn(future, id, location)
+            self.sched.spawn(future, meta)
         }
     }
 
@@ -151,32 +150,24 @@ impl Handle {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        self.spawn_blocking_at(func, Location::caller())
+        expect_thread(self.spawn_blocking_as(func, Meta::here()))
     }
 
-    #[track_caller]
-    pub(crate) fn spawn_blocking_at<F, R>(
-        &self,
-        func: F,
-        location: &'static Location<'static>,
-    ) -> JoinHandle<R>
+    pub(crate) fn spawn_blocking_as<F, R>(&self, func: F, meta: Meta) -> io::Result<JoinHandle<R>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
         let (job, handle) = if size_of::<F>() > BOX_THRESHOLD {
-            blocking::unowned(Box::new(func), Id::next(), location, self.blocking_finished())
+            blocking::unowned(Box::new(func), meta, self.blocking_finished())
         } else {
-            blocking::unowned(func, Id::next(), location, self.blocking_finished())
+            blocking::unowned(func, meta, self.blocking_finished())
         };
-        let spawned = self.services().blocking.spawn(job, || {
+        self.services().blocking.spawn(job, || {
             let sched = self.sched.clone();
             Box::new(move |f| context::around_blocking(&sched, f))
-        });
-        if let Err(error) = spawned {
-            panic!("the operating system gives no thread for `spawn_blocking`: {error}");
-        }
-        handle
+        })?;
+        Ok(handle)
     }
 
     /// A clock that may be paused must not jump to the next timer while a blocking job is under way.
@@ -244,6 +235,12 @@ impl Handle {
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::new(self.sched.clone())
     }
+}
+
+#[track_caller]
+pub(crate) fn expect_thread<R>(spawned: io::Result<JoinHandle<R>>) -> JoinHandle<R> {
+    spawned
+        .unwrap_or_else(|error| panic!("the operating system gives no thread for `spawn_blocking`: {error}"))
 }
 
 impl fmt::Debug for Handle {

@@ -3,14 +3,18 @@
 //! A task is a future that the runtime polls by itself. It is light: one allocation, and no thread. It must not
 //! block its thread; what blocks belongs into [`spawn_blocking`].
 //!
-//! Next file to read: `task/coop.rs`.
+//! Next file to read: `task/join_set/mod.rs`.
 
+mod builder;
 pub mod coop;
+pub mod join_set;
 mod yield_now;
 
 use std::future::Future;
 
+pub use builder::Builder;
 pub use coop::{Unconstrained, consume_budget, unconstrained};
+pub use join_set::JoinSet;
 pub use yield_now::yield_now;
 
 pub use crate::engine::task::{AbortHandle, Id, JoinError, JoinHandle, id, try_id};

@@ -3,14 +3,13 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::pool::soon_free;
 use crate::base::coop;
 use crate::base::prim::Mutex;
-use crate::engine::task::{self, Id, JoinHandle, Notified, Schedule, Task};
+use crate::engine::task::{self, JoinHandle, Meta, Notified, Schedule, Task};
 
 /// The scheduler of blocking jobs: there is nothing to schedule after the first run.
 pub(crate) struct BlockingSched {
@@ -66,13 +65,12 @@ impl<F: FnOnce() -> T, T> Future for Job<F> {
 /// Makes a job of a closure; it is in no list of owned tasks.
 pub(crate) fn unowned<F, T>(
     run: F,
-    id: Id,
-    location: &'static Location<'static>,
+    meta: Meta,
     finished: Option<Finished>,
 ) -> (Notified<BlockingSched>, JoinHandle<T>)
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    task::unowned(Job { run: Some(run) }, BlockingSched { finished: Mutex::new(finished) }, id, location)
+    task::unowned(Job { run: Some(run) }, BlockingSched { finished: Mutex::new(finished) }, meta)
 }

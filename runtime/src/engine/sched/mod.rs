@@ -21,7 +21,6 @@ mod watch;
 mod worker;
 
 use std::future::Future;
-use std::panic::Location;
 use std::task::Waker;
 
 use self::current::Current;
@@ -32,7 +31,7 @@ use crate::base::prim::Arc;
 use crate::config::RuntimeConfig;
 use crate::engine::counters::Counters;
 use crate::engine::services::Services;
-use crate::engine::task::{self, Id, JoinHandle, Schedule};
+use crate::engine::task::{self, JoinHandle, Meta, Schedule};
 
 /// A task of a scheduler.
 pub(crate) type Task = task::Task<SchedRef>;
@@ -57,17 +56,12 @@ macro_rules! either {
 }
 
 impl SchedRef {
-    pub(crate) fn spawn<F>(
-        &self,
-        future: F,
-        id: Id,
-        location: &'static Location<'static>,
-    ) -> JoinHandle<F::Output>
+    pub(crate) fn spawn<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        either!(self, shared => Shared::spawn(shared, future, self.clone(), id, location))
+        either!(self, shared => Shared::spawn(shared, future, self.clone(), meta))
     }
 
     pub(crate) fn services(&self) -> &Services {

@@ -4,7 +4,6 @@
 #![forbid(unsafe_code)]
 
 use std::future::Future;
-use std::panic::Location;
 
 use super::inject::Inject;
 use super::policy::Policy;
@@ -15,7 +14,7 @@ use crate::config::RuntimeConfig;
 use crate::engine::counters::Counters;
 use crate::engine::driver::Driver;
 use crate::engine::services::Services;
-use crate::engine::task::{Id, JoinHandle, OwnedTasks};
+use crate::engine::task::{JoinHandle, Meta, OwnedTasks};
 
 #[derive(Debug)]
 pub(crate) struct Shared<P: Policy> {
@@ -49,19 +48,13 @@ impl<P: Policy> Shared<P> {
 
     /// Makes a task of a future and queues it. A runtime that shuts down drops the future at once, and the join
     /// handle reports a cancelled task.
-    pub(crate) fn spawn<F>(
-        this: &Arc<Self>,
-        future: F,
-        sched: SchedRef,
-        id: Id,
-        location: &'static Location<'static>,
-    ) -> JoinHandle<F::Output>
+    pub(crate) fn spawn<F>(this: &Arc<Self>, future: F, sched: SchedRef, meta: Meta) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let shard = Self::worker_here(this).unwrap_or(this.beds.len());
-        let (handle, task) = this.owned.bind(future, sched, id, location, shard);
+        let (handle, task) = this.owned.bind(future, sched, meta, shard);
         if let Some(task) = task {
             Self::schedule(this, task, false);
         }

@@ -4,7 +4,7 @@
 //!            Header          JoinSlot    scheduler   Stage
 //!  +-----------------------+-----------+-----------+------------------------------+
 //!  | state, table, links,  | waker of  | S         | the future, or its output,   |
-//!  | owner, id, location   | the join  |           | or nothing                   |
+//!  | owner, meta           | the join  |           | or nothing                   |
 //!  +-----------------------+-----------+-----------+------------------------------+
 //!   known to all references (Front)     known to    known to the functions of
 //!                                       the queues  the table
@@ -15,13 +15,14 @@
 use std::any::Any;
 use std::future::Future;
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 use super::error::{JoinError, swallow};
-use super::id::{Current, Id};
+use super::id::Current;
+use super::meta::Meta;
 use super::state::State;
 use super::vtable::{Vtable, table};
 use super::{Owner, Schedule};
@@ -36,9 +37,7 @@ pub(super) struct Header {
     /// Guarded by the lock of the owner's shard.
     links: Links,
     pub(super) owner: Owner,
-    pub(super) id: Id,
-    /// Where the task was spawned.
-    pub(super) location: &'static Location<'static>,
+    pub(super) meta: Meta,
 }
 
 // SAFETY: the offset is that of the field.
@@ -123,8 +122,7 @@ pub(super) enum Polled {
 pub(super) fn allocate<F: Future + 'static, S: Schedule>(
     future: F,
     scheduler: S,
-    id: Id,
-    location: &'static Location<'static>,
+    meta: Meta,
     owner: Owner,
 ) -> NonNull<Header> {
     let header = Header {
@@ -132,8 +130,7 @@ pub(super) fn allocate<F: Future + 'static, S: Schedule>(
         vtable: table::<F, S>(),
         links: Links::new(),
         owner,
-        id,
-        location,
+        meta,
     };
     let join = JoinSlot(UnsafeCell::new(MaybeUninit::uninit()));
     let body = Body { front: Front { header, join }, scheduler };
@@ -148,7 +145,7 @@ pub(super) fn allocate<F: Future + 'static, S: Schedule>(
 pub(super) unsafe fn poll<F: Future, S>(task: NonNull<Header>, cx: &mut Context<'_>) -> Polled {
     // SAFETY: of this type and alive, says the caller.
     let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
-    let id = cell.body.front.header.id;
+    let id = cell.body.front.header.meta.id;
     let _current = Current::set(id);
     cell.stage.with_mut(|stage| {
         // SAFETY: who runs the task has its stage alone.
@@ -188,7 +185,7 @@ pub(super) unsafe fn poll<F: Future, S>(task: NonNull<Header>, cx: &mut Context<
 pub(super) unsafe fn cancel<F: Future, S>(task: NonNull<Header>) {
     // SAFETY: of this type and alive, says the caller.
     let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
-    let id = cell.body.front.header.id;
+    let id = cell.body.front.header.meta.id;
     let _current = Current::set(id);
     cell.stage.with_mut(|stage| {
         // SAFETY: who runs the task has its stage alone.
@@ -230,7 +227,7 @@ pub(super) unsafe fn take_output<F: Future, S>(task: NonNull<Header>, output: *m
 pub(super) unsafe fn drop_output<F: Future, S>(task: NonNull<Header>) {
     // SAFETY: of this type and alive, says the caller.
     let cell = unsafe { task.cast::<Cell<F, S>>().as_ref() };
-    let _current = Current::set(cell.body.front.header.id);
+    let _current = Current::set(cell.body.front.header.meta.id);
     // SAFETY: the caller has the stage alone.
     let stage = cell.stage.with_mut(|stage| std::mem::replace(unsafe { &mut *stage }, Stage::Gone));
     swallow(|| drop(stage));
@@ -243,7 +240,7 @@ pub(super) unsafe fn drop_output<F: Future, S>(task: NonNull<Header>) {
 pub(super) unsafe fn dealloc<F: Future, S>(task: NonNull<Header>) {
     // SAFETY: made by `allocate` from a box of this type; nobody else knows it any more.
     let cell = unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) };
-    let _current = Current::set(cell.body.front.header.id);
+    let _current = Current::set(cell.body.front.header.meta.id);
     // Emptied first, and through the doorway, so that a model sees that whoever had the stage is done with it.
     cell.stage.with_mut(|stage| {
         // SAFETY: as above.

@@ -1,6 +1,6 @@
 //! The number of a task, and which task runs on this thread.
 //!
-//! Next file to read: `error.rs`.
+//! Next file to read: `meta.rs`.
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;

@@ -145,7 +145,10 @@ impl<T> JoinHandle<T> {
             return Join::Complete;
         }
         if !now.has_join_waker() {
-            return self.offer(waker.clone());
+            return match self.offer(waker.clone()) {
+                Ok(()) => Join::Waiting,
+                Err(_) => Join::Complete,
+            };
         }
         // SAFETY: it was full when the state was read, and only this handle writes to the slot.
         if unsafe { self.task.join_slot().compare(waker) } {
@@ -158,41 +161,59 @@ impl<T> JoinHandle<T> {
             Join::Waiting => {
                 // SAFETY: full, and ours again.
                 let old = unsafe { self.task.join_slot().take() };
-                let join = self.offer(new);
+                let offered = self.offer(new);
                 drop(old);
-                join
+                if offered.is_ok() { Join::Waiting } else { Join::Complete }
             }
         }
     }
 
-    /// Puts a waker into the slot, which is empty and ours.
-    fn offer(&self, waker: Waker) -> Join {
+    /// Puts a waker into the slot, which is empty and ours. Gives it back if it comes too late.
+    fn offer(&self, waker: Waker) -> Result<(), Waker> {
         // SAFETY: so says the state word, as it shows no join waker.
         unsafe { self.task.join_slot().put(waker) };
-        let join = self.task.state().offer_join_waker();
-        if join == Join::Complete {
+        match self.task.state().offer_join_waker() {
+            Join::Waiting => Ok(()),
             // SAFETY: the offer came too late to be seen: the slot is still ours, with what we put there.
-            drop(unsafe { self.task.join_slot().take() });
+            Join::Complete => Err(unsafe { self.task.join_slot().take() }),
         }
-        join
+    }
+
+    /// Wakes `waker` once, when the task is over; now, if it is. For a handle that has not been polled.
+    pub(crate) fn notify(&self, waker: Waker) {
+        debug_assert!(!self.task.state().load().has_join_waker());
+        if let Err(late) = self.offer(waker) {
+            late.wake();
+        }
+    }
+
+    /// The output, if the task is over.
+    ///
+    /// # Panics
+    /// When it has been given before.
+    pub(crate) fn take_output(&mut self) -> Option<Result<T, JoinError>> {
+        if !self.is_finished() {
+            return None;
+        }
+        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
+        let take_output = self.task.header().vtable.take_output;
+        // SAFETY: the task is complete, its output is a `T`, and this is its join handle.
+        unsafe { take_output(self.task.as_raw(), output.as_mut_ptr().cast()) };
+        // SAFETY: written by the call, or else it has panicked.
+        Some(unsafe { output.assume_init() })
     }
 }
 
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
         match self.wait(cx.waker()) {
             Join::Waiting => Poll::Pending,
             Join::Complete => {
                 unit.made_progress();
-                let mut output = MaybeUninit::<Self::Output>::uninit();
-                let take_output = self.task.header().vtable.take_output;
-                // SAFETY: the task is complete, its output is a `T`, and this is its join handle.
-                unsafe { take_output(self.task.as_raw(), output.as_mut_ptr().cast()) };
-                // SAFETY: written by the call, or else it has panicked.
-                Poll::Ready(unsafe { output.assume_init() })
+                Poll::Ready(self.take_output().expect("a complete task is finished"))
             }
         }
     }

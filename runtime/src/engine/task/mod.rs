@@ -39,7 +39,7 @@
 //! | join slot | `JOIN_WAKER` set, not `COMPLETE` | the join handle, to compare addresses |
 //! | join slot | `JOIN_WAKER` set and `COMPLETE` | the thread that set `COMPLETE`, to copy the waker out, once |
 //! | links | the task is in the owner's list, or enters it | who holds the lock of the task's shard |
-//! | table, id, owner, location, scheduler | always | anybody with a reference, to read |
+//! | table, owner, meta, scheduler | always | anybody with a reference, to read |
 //!
 //! ## Transitions
 //!
@@ -86,6 +86,7 @@ mod error;
 mod harness;
 mod id;
 mod join;
+mod meta;
 mod owned;
 mod state;
 mod vtable;
@@ -99,6 +100,7 @@ pub use error::JoinError;
 pub(crate) use harness::{Notified, Task};
 pub use id::{Id, id, try_id};
 pub use join::JoinHandle;
+pub(crate) use meta::Meta;
 use owned::Owner;
 pub(crate) use owned::{OwnedTasks, unowned};
 

@@ -8,16 +8,16 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::panic::Location;
 use std::ptr::NonNull;
 // Not through the doorway: a counter that hands out numbers orders nothing, and a model of it would be a static.
 use std::sync::atomic::AtomicU64 as Numbers;
 
+use super::Schedule;
 use super::cell::{Header, allocate};
 use super::harness::{Notified, Task};
 use super::join::JoinHandle;
+use super::meta::Meta;
 use super::vtable::TaskRef;
-use super::{Id, Schedule};
 use crate::base::list::List;
 use crate::base::prim::atomic::{
     AtomicBool, AtomicU64, AtomicUsize,
@@ -112,8 +112,7 @@ impl<S: Schedule> OwnedTasks<S> {
         &self,
         future: F,
         scheduler: S,
-        id: Id,
-        location: &'static Location<'static>,
+        meta: Meta,
         spawner: usize,
     ) -> (JoinHandle<F::Output>, Option<Notified<S>>)
     where
@@ -121,7 +120,7 @@ impl<S: Schedule> OwnedTasks<S> {
         F::Output: Send + 'static,
     {
         // SAFETY: a future that is `Send` may be polled and dropped anywhere.
-        unsafe { self.bind_local(future, scheduler, id, location, spawner) }
+        unsafe { self.bind_local(future, scheduler, meta, spawner) }
     }
 
     /// As [`OwnedTasks::bind`], for a future that is not `Send`.
@@ -134,18 +133,17 @@ impl<S: Schedule> OwnedTasks<S> {
         &self,
         future: F,
         scheduler: S,
-        id: Id,
-        location: &'static Location<'static>,
+        meta: Meta,
         spawner: usize,
     ) -> (JoinHandle<F::Output>, Option<Notified<S>>)
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        let shard = spawner * self.spread + id.spread(self.spread);
+        let shard = spawner * self.spread + meta.id.spread(self.spread);
         let owner = Owner::new(self.number, shard);
         let shard = &self.shards[shard];
-        let (task, notified, handle) = create(future, scheduler, id, location, owner);
+        let (task, notified, handle) = create(future, scheduler, meta, owner);
         // SAFETY: an owned task has a third reference.
         let task = unsafe { adopt::<S>(task) };
         {
@@ -228,18 +226,13 @@ impl Shard {
 }
 
 /// Makes a task that is in no list: one that is run to its end at once, or shut down, by whoever has its notification.
-pub(crate) fn unowned<F, S>(
-    future: F,
-    scheduler: S,
-    id: Id,
-    location: &'static Location<'static>,
-) -> (Notified<S>, JoinHandle<F::Output>)
+pub(crate) fn unowned<F, S>(future: F, scheduler: S, meta: Meta) -> (Notified<S>, JoinHandle<F::Output>)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
     S: Schedule,
 {
-    let (_, notified, handle) = create(future, scheduler, id, location, Owner::NONE);
+    let (_, notified, handle) = create(future, scheduler, meta, Owner::NONE);
     (notified, handle)
 }
 
@@ -247,11 +240,10 @@ where
 fn create<F: Future + 'static, S: Schedule>(
     future: F,
     scheduler: S,
-    id: Id,
-    location: &'static Location<'static>,
+    meta: Meta,
     owner: Owner,
 ) -> (NonNull<Header>, Notified<S>, JoinHandle<F::Output>) {
-    let task = allocate(future, scheduler, id, location, owner);
+    let task = allocate(future, scheduler, meta, owner);
     // SAFETY: a new task is notified and has a reference for that; its scheduler is an `S`.
     let notified = unsafe { Notified::from_raw(task) };
     // SAFETY: a new task has a reference for its join handle.

@@ -10,6 +10,7 @@ use std::task::Context;
 
 use super::cell::{self, Front, Header, JoinSlot, Polled};
 use super::harness;
+use super::meta::Meta;
 use super::state::{Notify, Release, State, Wake};
 use super::{Id, Schedule};
 
@@ -85,7 +86,11 @@ impl TaskRef {
     }
 
     pub(super) fn id(&self) -> Id {
-        self.header().id
+        self.header().meta.id
+    }
+
+    pub(super) fn meta(&self) -> &Meta {
+        &self.header().meta
     }
 
     /// The end of a reference that the state word does not count any more, and that was the last one.
@@ -159,7 +164,8 @@ impl fmt::Debug for TaskRef {
         f.debug_struct("Task")
             .field("id", &self.id())
             .field("state", self.state())
-            .field("location", &format_args!("{}", self.header().location))
+            .field("location", &format_args!("{}", self.meta().location))
+            .field("name", &self.meta().name())
             .finish()
     }
 }

@@ -2,13 +2,12 @@
 #![forbid(unsafe_code)]
 
 use std::future::{pending, poll_fn};
-use std::panic::Location;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use super::support::{self, Drops, Sched, Wakes, finished, poll_join};
-use crate::engine::task::{AbortHandle, Id, JoinError, JoinHandle, id, try_id, unowned};
+use crate::engine::task::{AbortHandle, Id, JoinError, JoinHandle, Meta, id, try_id, unowned};
 
 #[test]
 fn a_task_runs_and_its_output_is_joined() {
@@ -301,13 +300,13 @@ fn a_task_that_spawns_while_it_is_shut_down_gets_a_cancelled_one() {
 #[test]
 fn an_unowned_task_is_run_or_shut_down() {
     let sched = Sched::new();
-    let (task, handle) = unowned(async { 1 }, sched.clone(), Id::next(), Location::caller());
+    let (task, handle) = unowned(async { 1 }, sched.clone(), Meta::here());
     task.run();
     assert_eq!(finished(handle).unwrap(), 1);
-    let (task, handle) = unowned(async { 1 }, sched.clone(), Id::next(), Location::caller());
+    let (task, handle) = unowned(async { 1 }, sched.clone(), Meta::here());
     task.shutdown();
     assert!(finished(handle).unwrap_err().is_cancelled());
-    let (task, handle) = unowned(async { 1 }, sched, Id::next(), Location::caller());
+    let (task, handle) = unowned(async { 1 }, sched, Meta::here());
     handle.abort();
     task.run();
     assert!(finished(handle).unwrap_err().is_cancelled());

@@ -250,9 +250,8 @@ fn in_the_hooks_of_the_scheduler() {
 fn in_the_drop_of_an_unowned_task() {
     let drops = Drops::default();
     let future = armed::<()>(&drops, || Poll::Pending);
-    let location = std::panic::Location::caller();
     let (task, handle) =
-        crate::engine::task::unowned(future, Sched::new(), crate::engine::task::Id::next(), location);
+        crate::engine::task::unowned(future, Sched::new(), crate::engine::task::Meta::here());
     drop(handle);
     drop(task);
     assert_eq!(drops.count(), 2);

@@ -2,14 +2,13 @@
 #![forbid(unsafe_code)]
 
 use std::future::{Future, pending, poll_fn};
-use std::panic::Location;
 use std::sync::Arc as StdArc;
 use std::task::{Poll, Waker};
 
 use super::support::{Drops, Sched, Token, Wakes, finished, poll_join};
 use crate::base::prim::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::base::prim::{Arc, model, thread};
-use crate::engine::task::{Id, JoinHandle, unowned};
+use crate::engine::task::{JoinHandle, Meta, unowned};
 
 /// A waker that travels to the test, without a lock that would order more than the task does.
 type Slot = StdArc<std::sync::Mutex<Vec<Waker>>>;
@@ -382,7 +381,7 @@ fn loom_an_unowned_task_is_freed_by_the_last_reference() {
             pending::<()>().await;
             drop(token);
         };
-        let (task, handle) = unowned(future, sched, Id::next(), Location::caller());
+        let (task, handle) = unowned(future, sched, Meta::here());
         let leaving = thread::spawn(move || drop(handle));
         drop(task);
         leaving.join().unwrap();
@@ -395,7 +394,7 @@ fn loom_an_unowned_task_is_aborted_while_it_runs() {
     model(|| {
         let drops = Drops::default();
         let token = drops.token();
-        let (task, handle) = unowned(async move { token }, Sched::new(), Id::next(), Location::caller());
+        let (task, handle) = unowned(async move { token }, Sched::new(), Meta::here());
         let abort = handle.abort_handle();
         let aborting = thread::spawn(move || abort.abort());
         task.run();

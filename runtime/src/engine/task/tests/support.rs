@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::base::prim::{Arc, Mutex, UnsafeCell};
-use crate::engine::task::{Id, JoinError, JoinHandle, Notified, OwnedTasks, Schedule, Task};
+use crate::engine::task::{Id, JoinError, JoinHandle, Meta, Notified, OwnedTasks, Schedule, Task};
 
 /// The scheduler. Its `Arc` is the doorway's, so under loom a leaked task is a leaked `Arc`, and found.
 pub(super) struct Sched(Arc<Inner>, Arc<Alive>);
@@ -86,7 +85,7 @@ impl Sched {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (handle, task) = self.0.owned.bind(future, self.clone(), Id::next(), Location::caller(), 0);
+        let (handle, task) = self.0.owned.bind(future, self.clone(), Meta::here(), 0);
         if let Some(task) = task {
             self.0.queue.lock().push_back(task);
         }
@@ -97,9 +96,9 @@ impl Sched {
     /// The caller's thread alone runs what is in the queue, and closes the list.
     #[track_caller]
     pub(super) unsafe fn spawn_local<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
-        let (scheduler, location) = (self.clone(), Location::caller());
+        let (scheduler, meta) = (self.clone(), Meta::here());
         // SAFETY: promised by the caller.
-        let (handle, task) = unsafe { self.0.owned.bind_local(future, scheduler, Id::next(), location, 1) };
+        let (handle, task) = unsafe { self.0.owned.bind_local(future, scheduler, meta, 1) };
         if let Some(task) = task {
             self.0.queue.lock().push_back(task);
         }

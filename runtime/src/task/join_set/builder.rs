@@ -1,0 +1,101 @@
+//! Tasks of a set, with settings of their own.
+//!
+//! Next file to read: `task/builder.rs`.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+
+use super::JoinSet;
+use crate::engine::task::AbortHandle;
+use crate::handle::Handle;
+use crate::task;
+
+/// As [`task::Builder`], for a task of a set. Made by [`JoinSet::build_task`].
+#[must_use = "it does nothing until a task is spawned with it"]
+pub struct Builder<'a, T> {
+    set: &'a mut JoinSet<T>,
+    builder: task::Builder<'a>,
+}
+
+impl<'a, T: 'static> Builder<'a, T> {
+    pub(super) fn new(set: &'a mut JoinSet<T>) -> Self {
+        Self { set, builder: task::Builder::new() }
+    }
+
+    /// Names the task.
+    pub fn name(self, name: &'a str) -> Self {
+        Self { builder: self.builder.name(name), ..self }
+    }
+
+    /// As [`JoinSet::spawn`].
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    ///
+    /// # Panics
+    ///
+    /// When this thread has no current runtime.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.builder.spawn(future)?))
+    }
+
+    /// As [`JoinSet::spawn_on`].
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    #[track_caller]
+    pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.builder.spawn_on(future, handle)?))
+    }
+
+    /// As [`JoinSet::spawn_blocking`], with an error where that panics.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no thread.
+    ///
+    /// # Panics
+    ///
+    /// When this thread has no current runtime.
+    #[track_caller]
+    pub fn spawn_blocking<F>(self, f: F) -> io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.builder.spawn_blocking(f)?))
+    }
+
+    /// As [`JoinSet::spawn_blocking_on`], with an error where that panics.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no thread.
+    #[track_caller]
+    pub fn spawn_blocking_on<F>(self, f: F, handle: &Handle) -> io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.builder.spawn_blocking_on(f, handle)?))
+    }
+}
+
+impl<T> fmt::Debug for Builder<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("join_set::Builder").field("set", &self.set).field("builder", &self.builder).finish()
+    }
+}
