@@ -1,12 +1,13 @@
 //! `rtbench`: measures asynchronous runtimes from TOML profiles.
 //!
-//! A command line (`cli`) names a profile (`profile`), which becomes runs; each is measured in a process of its own
-//! (`session`) while the terminal shows it (`term`), and what came out becomes files (`report`).
+//! A command line (`cli`) names a profile (`profile`) and an engine (`engines`), which become runs; each is measured in a
+//! process of its own (`session`) while the terminal shows it (`term`), and what came out becomes files (`report`).
 //!
 //! Next file to read: `cli/mod.rs`.
 #![forbid(unsafe_code)]
 
 mod cli;
+mod engines;
 mod profile;
 mod report;
 mod session;

@@ -488,3 +488,62 @@ For more information, try '--help'.
         assert!(said.contains("--help") && !said.contains("panicked"), "{args:?}: {said}");
     }
 }
+
+#[cfg(feature = "tokio")]
+#[test]
+fn a_knob_that_tokio_does_not_have_is_refused_where_it_stands() {
+    let sandbox = Sandbox::with(
+        r#"
+[runtime]
+lifo_slot = false
+idle_spin = "20us"
+
+[[workload]]
+kind = "echo"
+"#,
+    );
+    let expected = r#"
+error: the engine tokio cannot obey `runtime.lifo_slot`
+ --> p.toml:3:13
+  |
+3 | lifo_slot = false
+  |             ^^^^^ Tokio's stable API has no such knob; leave it out, or at its default, true
+  |
+  = help: or use the engine embedded, which has every knob
+
+error: the engine tokio cannot obey `runtime.eager_driver_handoff`
+ --> --set:1:30
+  |
+1 | runtime.eager_driver_handoff=true
+  |                              ^^^^ Tokio's stable API has no such knob; leave it out, or at its default, false
+  |
+  = help: or use the engine embedded, which has every knob
+"#;
+    let set = ["--set", "runtime.eager_driver_handoff=true"];
+    for command in ["run", "check"] {
+        sandbox.refused(&[command, "p.toml", "--engine", "tokio", set[0], set[1]], expected);
+    }
+    let output = sandbox.rtbench(&["check", "p.toml", set[0], set[1]]);
+    assert_eq!(output.status.code(), Some(0), "the embedded engine obeys it");
+}
+
+#[cfg(not(feature = "tokio"))]
+#[test]
+fn a_build_without_tokio_says_how_to_get_it() {
+    let sandbox = Sandbox::with("[[workload]]\nkind = \"echo\"\n");
+    sandbox.refused(
+        &["run", "p.toml", "--engine", "tokio"],
+        "error: this rtbench was built without the engine tokio; build it with the feature of that name, which is on \
+         by default: cargo build --release --features tokio",
+    );
+}
+
+#[test]
+fn an_unknown_engine_is_answered_with_the_known_ones() {
+    let sandbox = Sandbox::with("[[workload]]\nkind = \"echo\"\n");
+    sandbox.refused(
+        &["run", "p.toml", "--engine", "tokyo"],
+        "error: invalid value 'tokyo' for '--engine <ENGINE>': expected one of: embedded, tokio\n\n\
+         For more information, try '--help'.",
+    );
+}

@@ -24,6 +24,12 @@ fn configs() -> Vec<PathBuf> {
     paths
 }
 
+/// The engines of this build, and how a report names each.
+const ENGINES: &[(&str, &str)] = match cfg!(feature = "tokio") {
+    true => &[("embedded", "runtime"), ("tokio", "tokio")],
+    false => &[("embedded", "runtime")],
+};
+
 fn config(name: &str) -> String {
     format!("{}/configs/{name}.toml", env!("CARGO_MANIFEST_DIR"))
 }
@@ -58,6 +64,31 @@ fn report(dir: &TempDir) -> Value {
 fn completed(report: &Value) -> u64 {
     let workloads = report["workloads"].as_array().unwrap();
     workloads.iter().map(|workload| workload["counts"]["completed"].as_u64().unwrap_or(0)).sum()
+}
+
+/// What the summary and the page of a run on Tokio say, and that its counters are Tokio's own.
+#[cfg(feature = "tokio")]
+#[test]
+fn a_run_on_tokio_says_so_with_the_version_that_was_compiled_in() {
+    let lock = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).unwrap();
+    let tokio =
+        lock.split("name = \"tokio\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let dir = TempDir::new().unwrap();
+    let mut command = rtbench(&dir);
+    command.args(["run", &config("server"), "--engine", "tokio", "--quiet"]);
+    command.args(["--warmup", "0s", "--duration", "300ms", "--set", "runtime.worker_threads=3"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let named = format!("tokio {tokio}");
+    assert!(text(&output.stdout).contains(&named), "{}", text(&output.stdout));
+    let page = fs::read_to_string(reports(&dir)[0].join("index.html")).unwrap();
+    assert!(page.contains(&named));
+    let report = report(&dir);
+    assert_eq!(report["workloads"][0]["engine"]["version"], tokio);
+    let output = rtbench(&dir).args(["check", &config("server"), "--engine", "tokio"]).output().unwrap();
+    assert!(text(&output.stdout).lines().next().unwrap().contains(&named), "{}", text(&output.stdout));
+    let output = rtbench(&dir).arg("list").output().unwrap();
+    assert!(text(&output.stdout).contains(&named), "{}", text(&output.stdout));
 }
 
 /// A run in progress.
@@ -120,16 +151,27 @@ fn wait_until_gone(process: &Path) {
 
 #[test]
 fn each_profile_in_configs_runs_and_leaves_a_report() {
-    for path in configs() {
+    for (path, engine) in
+        configs().into_iter().flat_map(|path| ENGINES.iter().map(move |engine| (path.clone(), engine)))
+    {
         let dir = TempDir::new().unwrap();
         let mut command = rtbench(&dir);
-        command.arg("run").arg(&path).args(["--warmup", "100ms", "--duration", "400ms", "--quiet"]);
+        command.arg("run").arg(&path).args(["--engine", engine.0]).args([
+            "--warmup",
+            "100ms",
+            "--duration",
+            "400ms",
+            "--quiet",
+        ]);
         let Output { status, stdout, stderr } = command.output().unwrap();
         assert_eq!(text(&stderr), "", "{path:?}: --quiet");
         assert_eq!(status.code(), Some(0), "{path:?}");
         let report = report(&dir);
         assert_eq!(report["status"], "complete", "{path:?}");
         assert!(completed(&report) > 0, "{path:?}");
+        for workload in report["workloads"].as_array().unwrap() {
+            assert_eq!(workload["engine"]["name"], engine.1, "{path:?}");
+        }
         assert!(text(&stdout).contains("index.html"), "{path:?}: {}", text(&stdout));
     }
 }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use workloads::wire::EngineKind;
 
+use crate::engines;
 use crate::profile::{DURATION, Overrides, WARMUP, parse_duration};
 
 /// Measure an asynchronous runtime: a TOML profile says how it is built and what runs on it.
@@ -42,7 +44,7 @@ pub(super) enum Command {
     List(List),
     /// Run the plan that comes down standard input
     #[command(name = "__exec", hide = true)]
-    Exec,
+    Exec(Exec),
 }
 
 const RUN_HELP: &str = "\
@@ -56,6 +58,7 @@ Ctrl-C ends the run early and keeps what was measured; a second one ends it at o
 Examples:
   rtbench run configs/server.toml
   rtbench run configs/server.toml --warmup 500ms --duration 2s --quiet
+  rtbench run configs/server.toml --engine tokio
   rtbench run configs/server.toml --set workload.echo.rate=50000 --set runtime.lifo_slot=false";
 
 /// A profile, and what is changed in it.
@@ -97,6 +100,10 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) source: Source,
 
+    /// The engine under the workloads: embedded, or tokio, which refuses runtime keys that it has no knob for
+    #[arg(long, value_name = "ENGINE", default_value_t, value_parser = engines::parse)]
+    pub(super) engine: EngineKind,
+
     /// Show no progress; errors and the summary are still printed
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -106,12 +113,23 @@ pub(super) struct Run {
 pub(super) struct Check {
     #[command(flatten)]
     pub(super) source: Source,
+
+    /// The engine under the workloads: embedded, or tokio, which refuses runtime keys that it has no knob for
+    #[arg(long, value_name = "ENGINE", default_value_t, value_parser = engines::parse)]
+    pub(super) engine: EngineKind,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
     /// Show only this workload
     pub(super) workload: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Exec {
+    /// The engine that the plan is for
+    #[arg(value_parser = engines::parse)]
+    pub(super) engine: EngineKind,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::Exit;
 use super::args::Check;
+use crate::engines::{self, Engine};
 use crate::profile::{self, Profile};
 use crate::term;
 
@@ -20,17 +21,17 @@ use crate::term;
 ///
 /// What is wrong with the profile, or that standard output cannot be written.
 pub(super) fn check(args: &Check) -> Result<Exit> {
-    let profile = profile::load(&args.source.path, &args.source.settings)?;
+    let profile = profile::load(&args.source.path, &args.source.settings, args.engine)?;
     let profile = profile::overridden(profile, &args.source.overrides());
-    term::print(&text(&profile))?;
+    term::print(&text(&profile, &engines::find(profile.engine)?))?;
     Ok(Exit::Success)
 }
 
-fn text(profile: &Profile) -> String {
+fn text(profile: &Profile, engine: &Engine) -> String {
     let runs = profile::plan(profile);
     let load: u64 = runs.iter().map(|run| run.plan.warmup_ns + run.plan.duration_ns).sum();
     let mut text = format!(
-        "# {}: {} run{}, {} of load in all, warm-up included.\n\
+        "# {}: {} run{} on {engine}, {} of load in all, warm-up included.\n\
          # The report would go to {}.\n\
          # Below is the profile with every key; `# default` marks those that it leaves out.\n\n",
         profile.path,

@@ -1,4 +1,4 @@
-//! `rtbench list`: the workloads, and what each takes.
+//! `rtbench list`: the workloads, what each takes, and the engines.
 //!
 //! Next file to read: `../profile/mod.rs`.
 #![forbid(unsafe_code)]
@@ -9,7 +9,7 @@ use workloads::workload::Description;
 
 use super::Exit;
 use super::args::List;
-use crate::{profile, term};
+use crate::{engines, profile, term};
 
 /// Runs the command.
 ///
@@ -35,7 +35,13 @@ pub(super) fn list(args: &List) -> Result<Exit> {
 fn overview(all: &[Description]) -> String {
     let rows: Vec<_> =
         all.iter().map(|workload| vec![workload.name.clone(), workload.summary.clone()]).collect();
-    format!("{}\n`rtbench list WORKLOAD` shows the parameters of one.\n", term::table(&rows))
+    let engine = |engine: &engines::Engine| vec![engine.kind.to_string(), engine.to_string()];
+    let engines: Vec<_> = engines::all().iter().map(engine).collect();
+    format!(
+        "{}\n`rtbench list WORKLOAD` shows the parameters of one.\n\nEngines for `--engine`, the default first:\n{}",
+        term::table(&rows),
+        term::indented(&term::table(&engines), "  "),
+    )
 }
 
 fn details(workload: &Description) -> String {

@@ -42,7 +42,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => run::run(&args).map(Into::into),
         Command::Check(args) => check::check(&args).map(Into::into),
         Command::List(args) => list::list(&args).map(Into::into),
-        Command::Exec => session::exec(),
+        Command::Exec(args) => session::exec(args.engine),
     };
     result.unwrap_or_else(|error| complain(&error).into())
 }

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use workloads::rt::config::RuntimeConfig;
+use workloads::wire::EngineKind;
 
 /// What a profile says.
 #[derive(Clone, Debug)]
@@ -43,7 +44,9 @@ pub(crate) struct Profile {
     pub(crate) warmup: Duration,
     /// Length of the window.
     pub(crate) duration: Duration,
-    /// The runtime under test.
+    /// The engine under test; not a key, so that one profile serves all of them.
+    pub(crate) engine: EngineKind,
+    /// What it is built from.
     pub(crate) runtime: RuntimeConfig,
     /// What runs on it, one after the other, each on a fresh runtime in a fresh process.
     pub(crate) workloads: Vec<WorkloadEntry>,

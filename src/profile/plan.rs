@@ -69,6 +69,7 @@ pub(crate) fn plan(profile: &Profile) -> Vec<Planned> {
         name: entry.name.clone(),
         plan: Plan {
             protocol: PROTOCOL,
+            engine: profile.engine,
             runtime: runtime.clone(),
             workload: entry.kind.clone(),
             params: entry.params.clone(),

@@ -11,21 +11,25 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Map;
 use workloads::params::ParamError;
 use workloads::rt::config::RuntimeConfig;
+use workloads::wire::EngineKind;
 
 use super::problem::{Invalid, Place, Problem, Source, nearest};
 use super::section::{Section, is_name};
 use super::tree::{self, Entry, Table, Value};
 use super::{DURATION, INTERVAL, Profile, ReportEntry, WARMUP, WorkloadEntry, catalog, runtime};
+use crate::engines::{self, Engine};
 
 /// Larger files are no profiles.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Reads the profile at `path` and lays `settings` (`KEY=VALUE`) over it.
+/// Reads the profile at `path`, lays `settings` (`KEY=VALUE`) over it, and checks that `engine` can obey it.
 ///
 /// # Errors
 ///
-/// [`Invalid`] for what stands in the file or the settings, plain errors for a file that cannot be read.
-pub(crate) fn load(path: &Path, settings: &[String]) -> Result<Profile> {
+/// [`Invalid`] for what stands in the file or the settings, plain errors for a file that cannot be read and for
+/// an engine that this build does not have.
+pub(crate) fn load(path: &Path, settings: &[String], engine: EngineKind) -> Result<Profile> {
+    let engine = engines::find(engine)?;
     let shown = path.display().to_string();
     let mut sources = vec![Source { text: read_text(path)?, name: shown.clone() }];
     for setting in settings {
@@ -40,7 +44,7 @@ pub(crate) fn load(path: &Path, settings: &[String]) -> Result<Profile> {
         problems.extend(tree::overlay(&mut tree, &source.text, index).err());
     }
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let profile = profile(&tree, stem, shown, &mut problems);
+    let profile = profile(&tree, &engine, stem, shown, &mut problems);
     match profile {
         Some(profile) if problems.is_empty() => Ok(profile),
         _ => Err(Invalid::new(sources, problems).into()),
@@ -92,7 +96,13 @@ fn similar(path: &Path) -> String {
     }
 }
 
-fn profile(tree: &Table, stem: String, path: String, problems: &mut Vec<Problem>) -> Option<Profile> {
+fn profile(
+    tree: &Table,
+    engine: &Engine,
+    stem: String,
+    path: String,
+    problems: &mut Vec<Problem>,
+) -> Option<Profile> {
     let mut top = Section::new("the profile", tree, problems);
     let name = top.name("name").map(|(name, _)| name.to_owned());
     let seed = top.whole("seed").unwrap_or(1);
@@ -104,7 +114,7 @@ fn profile(tree: &Table, stem: String, path: String, problems: &mut Vec<Problem>
     top.finish();
 
     let runtime = match runtime_table {
-        Some((table, at)) => runtime::read(table, at, problems),
+        Some((table, at)) => runtime::read(table, at, engine, problems),
         None => RuntimeConfig::default(),
     };
     let report = report(report_table.map(|(table, _)| table), problems);
@@ -131,7 +141,8 @@ fn profile(tree: &Table, stem: String, path: String, problems: &mut Vec<Problem>
     let workloads = workloads.into_iter().map(|(entry, _)| entry).collect();
     let mut written = BTreeSet::new();
     tree.paths("", &mut written);
-    Some(Profile { name, path, seed, warmup, duration, runtime, workloads, report, written })
+    let engine = engine.kind;
+    Some(Profile { name, path, seed, warmup, duration, engine, runtime, workloads, report, written })
 }
 
 fn report(table: Option<&Table>, problems: &mut Vec<Problem>) -> ReportEntry {

@@ -8,19 +8,28 @@
 
 use serde_json::{Map, Value as Json};
 use workloads::rt::config::{Flavor, RuntimeConfig};
+use workloads::wire::EngineKind;
 
 use super::problem::{Place, Problem, nearest};
 use super::section::unknown_key;
 use super::tree::{Entry, Node, Table, Value};
+use crate::engines::Engine;
 
-/// Reads the table; `at` is where its header stands.
-pub(super) fn read(table: &Table, at: &Place, problems: &mut Vec<Problem>) -> RuntimeConfig {
+/// Reads the table, whose header stands at `at`, for this engine.
+pub(super) fn read(table: &Table, at: &Place, engine: &Engine, problems: &mut Vec<Problem>) -> RuntimeConfig {
     let defaults = to_json(&RuntimeConfig::default());
     let mut reader = Reader { written: defaults.clone(), defaults, problems };
     reader.table(table, &mut Vec::new());
     let Reader { written, defaults, problems } = reader;
     match serde_json::from_value(Json::Object(written)) {
-        Ok(config) => validated(config, &defaults, table, at, problems),
+        Ok(config) => {
+            for (key, problem) in (engine.refusals)(&config) {
+                let title = format!("the engine {} cannot obey `runtime.{key}`", engine.kind);
+                let help = format!("or use the engine {}, which has every knob", EngineKind::Embedded);
+                problems.push(Problem::at(place_of(&key, table, at), title, problem).help(help));
+            }
+            validated(config, &defaults, table, at, problems)
+        }
         Err(error) => {
             problems.push(Problem::at(at, "wrong values in [runtime]", error.to_string()));
             RuntimeConfig::default()

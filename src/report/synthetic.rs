@@ -72,6 +72,7 @@ impl Made {
             name: self.name.to_owned(),
             plan: Plan {
                 protocol: PROTOCOL,
+                engine: Default::default(),
                 runtime: serde_json::from_value(json!({})).unwrap(),
                 workload: "echo".to_owned(),
                 params: json!({ "rate": self.rate, "connections": 64, "payload": "128 B" })

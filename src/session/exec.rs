@@ -13,16 +13,20 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use rustix::stdio::{dup2_stdin, dup2_stdout};
+use workloads::wire::EngineKind;
 
-/// Runs the plan that comes down standard input.
+use crate::engines;
+
+/// Runs the plan that comes down standard input on this engine.
 ///
 /// # Errors
 ///
-/// When the pipes cannot be set up; what happens after that goes up the pipe.
-pub(crate) fn exec() -> Result<ExitCode> {
+/// When this build does not have the engine, or the pipes cannot be set up; what happens after that goes up the pipe.
+pub(crate) fn exec(engine: EngineKind) -> Result<ExitCode> {
     if io::stdin().is_terminal() || io::stdout().is_terminal() {
         bail!("__exec is what rtbench starts by itself to measure; use `rtbench run`");
     }
+    let engine = engines::find(engine)?;
     let setup = || -> io::Result<(File, File)> {
         let plan = File::from(rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?);
         let frames = File::from(rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?);
@@ -31,5 +35,5 @@ pub(crate) fn exec() -> Result<ExitCode> {
         Ok((plan, frames))
     };
     let (plan, frames) = setup().context("cannot set up the pipes to the parent")?;
-    Ok(workloads::exec::exec(plan, frames).into())
+    Ok((engine.exec)(plan, frames))
 }

@@ -21,9 +21,12 @@ use crate::term::Progress;
 /// A session that waits longer than this for its next event was itself stopped, by Ctrl-Z for example.
 const STOPPED: Duration = Duration::from_secs(1);
 
+/// How the child for a plan is started.
+type CommandFor = dyn Fn(&Plan) -> io::Result<Command>;
+
 /// Measures runs one after the other.
 pub(crate) struct Session {
-    command: Box<dyn Fn() -> io::Result<Command>>,
+    command: Box<CommandFor>,
     limits: Limits,
     pub(super) interrupts: Interrupts,
     sender: Sender<(u32, Event)>,
@@ -33,9 +36,9 @@ pub(crate) struct Session {
 impl Session {
     /// A session whose children are this program. Ctrl-C is its own from now on.
     pub(crate) fn new() -> Result<Self> {
-        let command = || {
+        let command = |plan: &Plan| {
             let mut command = Command::new(std::env::current_exe()?);
-            command.arg("__exec");
+            command.args(["__exec", plan.engine.as_str()]);
             Ok(command)
         };
         let session = Self::with(Box::new(command), Limits::default());
@@ -44,7 +47,7 @@ impl Session {
     }
 
     /// A session with children of any kind, and deaf to signals.
-    pub(super) fn with(command: Box<dyn Fn() -> io::Result<Command>>, limits: Limits) -> Self {
+    pub(super) fn with(command: Box<CommandFor>, limits: Limits) -> Self {
         let (sender, events) = channel();
         Self { command, limits, interrupts: Interrupts::new(sender.clone()), sender, events }
     }
@@ -84,8 +87,8 @@ impl Session {
     }
 
     fn measure_one(&self, run: u32, plan: &Plan, record: &mut RunRecord, progress: &mut Progress) -> Outcome {
-        let started =
-            (self.command)().and_then(|command| Measuring::start(command, plan, run, self.sender.clone()));
+        let started = (self.command)(plan)
+            .and_then(|command| Measuring::start(command, plan, run, self.sender.clone()));
         let mut watch = match started {
             Ok(child) => Watch::new(child, plan, self.limits, record),
             Err(error) => {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use workloads::rt::config::RuntimeConfig;
 use workloads::wire::{
-    self, Done, Failure, Frame, Hello, Interval, PROTOCOL, Phase, Plan, RuntimeCounters, Usage,
+    self, Done, EngineKind, Failure, Frame, Hello, Interval, PROTOCOL, Phase, Plan, RuntimeCounters, Usage,
 };
 
 use super::measure::Session;
@@ -74,7 +74,7 @@ impl Bench {
 
     fn session(&self, script: &str) -> Session {
         let (dir, script) = (self.dir.path().to_owned(), script.to_owned());
-        let command = move || {
+        let command = move |_: &Plan| {
             let mut command = Command::new("/bin/sh");
             command.arg("-c").arg(&script).current_dir(&dir);
             Ok(command)
@@ -107,6 +107,7 @@ impl Bench {
 fn planned(name: &str) -> Planned {
     let plan = Plan {
         protocol: PROTOCOL,
+        engine: EngineKind::Embedded,
         runtime: RuntimeConfig::default(),
         workload: "echo".to_owned(),
         params: serde_json::Map::new(),
@@ -229,7 +230,7 @@ fn what_a_workload_prints_is_shown_as_a_warning() {
 #[test]
 fn a_program_that_cannot_start_fails_the_run() {
     let bench = Bench::new();
-    let command = || Ok(Command::new("/nonexistent/program"));
+    let command = |_: &Plan| Ok(Command::new("/nonexistent/program"));
     let session = Session::with(Box::new(command), bench.limits);
     let records = session.measure(&[planned("one")], &mut Progress::new(true));
     assert!(failure(&records[0]).0.starts_with("cannot start the measuring process"), "{records:?}");

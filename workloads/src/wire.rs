@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, Read, Write};
 
 use rt::config::RuntimeConfig;
@@ -18,11 +19,44 @@ pub const PROTOCOL: u32 = 1;
 /// The largest message that [`receive`] accepts, in bytes.
 pub const MAX_MESSAGE: usize = 64 << 20;
 
+/// Which engine a plan is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineKind {
+    /// The runtime that comes with rtbench.
+    #[default]
+    Embedded,
+    /// The real Tokio.
+    Tokio,
+}
+
+impl EngineKind {
+    /// Every engine that there can be; a build need not have all of them.
+    pub const ALL: [Self; 2] = [Self::Embedded, Self::Tokio];
+
+    /// The name on the command line and in a plan: `embedded` or `tokio`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Tokio => "tokio",
+        }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// One measured run: a workload on a runtime.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// [`PROTOCOL`] of the side that wrote it.
     pub protocol: u32,
+    /// Whose child this is for; another one refuses it.
+    #[serde(default)]
+    pub engine: EngineKind,
     /// The runtime to build.
     pub runtime: RuntimeConfig,
     /// The kind of workload, as `rtbench list` names it.

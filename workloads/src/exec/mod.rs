@@ -122,6 +122,11 @@ fn find(plan: &Plan) -> Result<Arc<dyn Workload>, Failure> {
 
 /// The checked parameters and the streams that they lead to.
 fn check(workload: &dyn Workload, plan: &Plan) -> Result<(Params, Vec<Stream>), Failure> {
+    if plan.engine != engine::KIND {
+        let message =
+            format!("the plan is for the engine {}, this process has {}", plan.engine, engine::KIND);
+        return Err(Failure::input(message, "start the process with the plan's own engine"));
+    }
     let described = workload.describe();
     assert!(described.counters.len() <= MAX_OWN_COUNTERS, "{} has too many counters", described.name);
     let params = Params::check(&described.params, &plan.params)

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::*;
 use crate::params::{Param, ParamError};
-use crate::wire::{Interval, count};
+use crate::wire::{EngineKind, Interval, count};
 use crate::workload::{Description, Load};
 
 const MS: u64 = 1_000_000;
@@ -23,6 +23,7 @@ fn plan(workload: &str, params: Value) -> Plan {
     let params = Params::check(&known.describe().params, params.as_object().unwrap()).unwrap();
     Plan {
         protocol: PROTOCOL,
+        engine: engine::KIND,
         runtime: RuntimeConfig { worker_threads: Some(2), ..RuntimeConfig::default() },
         workload: workload.to_owned(),
         params: params.into_map(),
@@ -264,6 +265,26 @@ fn another_protocol_version_is_refused_even_if_the_rest_is_foreign() {
     let frames = frames(&sent);
     assert!(failure(&frames).is_input);
     assert!(failure(&frames).message.contains("77"));
+}
+
+#[test]
+fn a_plan_for_another_engine_is_refused_by_both_names() {
+    let [one, other] = EngineKind::ALL;
+    let other = if engine::KIND == one { other } else { one };
+    let (exit, frames) = run(&Plan { engine: other, ..plan("echo", json!({})) });
+    assert_eq!(exit, Exit::Failed);
+    let Some(Frame::Hello(hello)) = frames.first() else { panic!("no hello") };
+    assert_eq!((&*hello.engine, &*hello.engine_version), (engine::NAME, engine::VERSION));
+    let failure = failure(&frames);
+    assert!(failure.is_input);
+    assert!([one, other].iter().all(|kind| failure.message.contains(kind.as_str())), "{failure}");
+}
+
+#[test]
+fn a_plan_without_an_engine_is_for_the_embedded_one() {
+    let mut old = serde_json::to_value(plan("echo", json!({}))).unwrap();
+    old.as_object_mut().unwrap().remove("engine").unwrap();
+    assert_eq!(serde_json::from_value::<Plan>(old).unwrap().engine, EngineKind::Embedded);
 }
 
 #[test]

@@ -1,9 +1,17 @@
 //! The runtime under test: the one module that knows more of it than Tokio's public stable API.
 //!
-//! To put another engine under the same workloads, this file and the name `rt` change.
+//! This source is compiled once for each engine. The package decides what `rt` is, and so which of two files with
+//! equal signatures is built: `embedded.rs` or `tokio.rs`.
 //!
-//! Next file to read: `exec/mod.rs`.
+//! Next file to read: `embedded.rs`, then `tokio.rs`.
 #![forbid(unsafe_code)]
+
+#[cfg(not(engine_tokio))]
+#[path = "embedded.rs"]
+mod bound;
+#[cfg(engine_tokio)]
+#[path = "tokio.rs"]
+mod bound;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -14,14 +22,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rt::config::{Flavor, RuntimeConfig};
-use rt::runtime::{Builder, Handle, Runtime};
+use rt::runtime::{Handle, Runtime};
+
+pub use bound::{KIND, NAME, VERSION, refusals};
 
 use crate::wire::RuntimeCounters;
-
-/// Name of the engine that `rt` is bound to.
-pub const NAME: &str = "runtime";
-/// Version of that engine: the workspace has one.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A runtime built from a profile.
 #[derive(Debug)]
@@ -37,7 +42,10 @@ impl Engine {
     ///
     /// `InvalidInput` for a configuration that cannot be obeyed, else what the operating system refused.
     pub fn build(config: &RuntimeConfig) -> io::Result<Self> {
-        Ok(Self { runtime: Builder::from_config(config).build()?, flavor: config.flavor })
+        if let Some((key, problem)) = refusals(config).into_iter().next() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{key}: {problem}")));
+        }
+        Ok(Self { runtime: bound::build(config)?, flavor: config.flavor })
     }
 
     /// For spawning from any thread.
@@ -75,30 +83,7 @@ impl Engine {
 
     /// The counters since the runtime was built.
     pub fn counters(&self) -> RuntimeCounters {
-        let metrics = self.handle().metrics();
-        let worker = |i| {
-            let busy = u64::try_from(metrics.worker_total_busy_duration(i).as_nanos()).unwrap_or(u64::MAX);
-            named([
-                ("polls", metrics.worker_poll_count(i)),
-                ("parks", metrics.worker_park_count(i)),
-                ("noop_parks", metrics.worker_noop_count(i)),
-                ("stolen_tasks", metrics.worker_steal_count(i)),
-                ("steal_operations", metrics.worker_steal_operations(i)),
-                ("local_schedules", metrics.worker_local_schedule_count(i)),
-                ("wakeups_sent", metrics.worker_wakeups_sent_count(i)),
-                ("timers_fired", metrics.worker_timers_fired_count(i)),
-                ("busy_ns", busy),
-            ])
-        };
-        RuntimeCounters {
-            workers: (0..metrics.num_workers()).map(worker).collect(),
-            global: named([
-                ("spawned_tasks", metrics.spawned_tasks_count()),
-                ("remote_schedules", metrics.remote_schedule_count()),
-                ("budget_forced_yields", metrics.budget_forced_yield_count()),
-                ("io_events", metrics.io_driver_ready_count()),
-            ]),
-        }
+        bound::counters(self.handle())
     }
 
     /// Ends the runtime; blocking jobs that do not end in time are left behind.
