@@ -3,8 +3,6 @@
 //! Next file to read: `exec/usage.rs`.
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
-
 use hdrhistogram::Histogram;
 
 use crate::record::{Counter, Records};
@@ -59,10 +57,44 @@ fn late(latency: &Histogram<u64>, lag: &Histogram<u64>) -> Option<String> {
     let quantile = [0.5, 0.99]
         .into_iter()
         .find(|q| lag.value_at_quantile(*q) as f64 > latency.value_at_quantile(*q) as f64 * LATE)?;
-    let [of_latency, of_lag] = [latency, lag].map(|h| Duration::from_nanos(h.value_at_quantile(quantile)));
+    let [of_latency, of_lag] =
+        [latency, lag].map(|histogram| readable(histogram.value_at_quantile(quantile)));
     Some(format!(
-        "generator-limited: at p{:.0} requests left {of_lag:.1?} late, and latency is {of_latency:.1?}; the service \
+        "generator-limited: at p{:.0} requests left {of_lag} late, and latency is {of_latency}; the service \
          time has no such part; lower the rate, or keep other work off the machine",
         quantile * 100.0
     ))
+}
+
+/// Nanoseconds with three digits and a unit, as the report writes them.
+fn readable(nanoseconds: u64) -> String {
+    let value = nanoseconds as f64;
+    let (value, unit) = match value {
+        v if v < 1e3 => (v, "ns"),
+        v if v < 1e6 => (v / 1e3, "us"),
+        v if v < 1e9 => (v / 1e6, "ms"),
+        v => (v / 1e9, "s"),
+    };
+    let decimals = if value >= 100.0 || unit == "ns" {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.decimals$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn times_have_three_digits_and_a_unit() {
+        let written = [0, 999, 1_000, 45_230, 395_800, 1_180_000, 12_500_000, 3_000_000_000].map(readable);
+        assert_eq!(
+            written,
+            ["0 ns", "999 ns", "1.00 us", "45.2 us", "396 us", "1.18 ms", "12.5 ms", "3.00 s"]
+        );
+    }
 }
