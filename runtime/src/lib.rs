@@ -34,7 +34,7 @@
 //! Imports point down only; the test `layers` holds every file to it.
 //!
 //! ```text
-//!  T3 api      task  time  net  io  metrics            what users call
+//!  T3 api      task  time  net  io  sync  metrics      what users call
 //!  T2 front    builder  runtime  handle  context       assembles, and knows which runtime is current
 //!  T1 engine   sched -> task, driver, blocking         runs things
 //!  T0 base     prim list clock coop enter park ...     stands under all; and config, which is plain data
@@ -52,6 +52,7 @@ pub mod io;
 mod metrics;
 pub mod net;
 pub mod runtime;
+pub mod sync;
 pub mod task;
 pub mod time;
 
