@@ -3,11 +3,12 @@
 //! A task is a future that the runtime polls by itself. It is light: one allocation, and no thread. It must not
 //! block its thread; what blocks belongs into [`spawn_blocking`].
 //!
-//! Next file to read: `task/join_set/mod.rs`.
+//! Next file to read: `task/task_local.rs`.
 
 mod builder;
 pub mod coop;
 pub mod join_set;
+mod task_local;
 mod yield_now;
 
 use std::future::Future;
@@ -15,11 +16,17 @@ use std::future::Future;
 pub use builder::Builder;
 pub use coop::{Unconstrained, consume_budget, unconstrained};
 pub use join_set::JoinSet;
+pub use task_local::{AccessError, LocalKey};
 pub use yield_now::yield_now;
 
 pub use crate::engine::task::{AbortHandle, Id, JoinError, JoinHandle, id, try_id};
 
 use crate::context;
+
+/// Futures of this module that are named seldom.
+pub mod futures {
+    pub use super::task_local::TaskLocalFuture;
+}
 
 /// Runs a future as a task of the current runtime, at once and whether or not the handle is awaited.
 ///

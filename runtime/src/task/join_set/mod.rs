@@ -1,6 +1,6 @@
 //! A set of tasks whose results are taken in the order in which they end.
 //!
-//! The set owns the join handles, in a slab; each task's waker puts its key into a queue ([`ready`]).
+//! The set owns the join handles, in a slab; each task's waker puts its key into a queue (`ready.rs`).
 //!
 //! Next file to read: `task/join_set/ready.rs`.
 #![forbid(unsafe_code)]
