@@ -85,8 +85,15 @@ fn a_run_on_tokio_says_so_with_the_version_that_was_compiled_in() {
     assert!(page.contains(&named));
     let report = report(&dir);
     assert_eq!(report["workloads"][0]["engine"]["version"], tokio);
+    let runtime = &report["profile"]["effective"]["runtime"];
+    assert_eq!((&runtime["worker_threads"], &runtime["idle_spin"]), (&3.into(), &Value::Null), "{runtime}");
     let output = rtbench(&dir).args(["check", &config("server"), "--engine", "tokio"]).output().unwrap();
-    assert!(text(&output.stdout).lines().next().unwrap().contains(&named), "{}", text(&output.stdout));
+    let said = text(&output.stdout);
+    assert!(said.lines().next().unwrap().contains(&named), "{said}");
+    let note =
+        |key: &str| said.lines().find(|line| line.starts_with(&format!("# {key} "))).map(str::to_owned);
+    assert!(note("idle_spin").is_some_and(|line| line.ends_with("tokio has no such knob")), "{said}");
+    assert!(note("event_interval").is_none() && said.contains("\nevent_interval = 61"), "{said}");
     let output = rtbench(&dir).arg("list").output().unwrap();
     assert!(text(&output.stdout).contains(&named), "{}", text(&output.stdout));
 }

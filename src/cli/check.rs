@@ -41,53 +41,70 @@ fn text(profile: &Profile, engine: &Engine) -> String {
         profile.report.dir.join(format!("{}-<UTC time>", profile.name)).display(),
     );
     let Value::Object(effective) = profile::effective(profile) else { unreachable!("a profile is a table") };
-    let written = |path: &str| profile.written.contains(path);
-    table(&mut text, "", &effective, &written);
+    let keys = Keys { profile, engine };
+    keys.table(&mut text, "", &effective);
     text
 }
 
 /// Keys of a workload that it has from the profile's top.
 const INHERITED: [&str; 3] = ["seed", "warmup", "duration"];
 
-/// Writes one table: first its own keys, then those of the tables in it.
-fn table(text: &mut String, path: &str, keys: &Map<String, Value>, written: &dyn Fn(&str) -> bool) {
-    let inner = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    let mut rows = Vec::new();
-    for (key, value) in keys {
-        let (line, note) = match value {
-            Value::Object(_) | Value::Array(_) => continue,
-            // What a workload does not say itself stands at the top.
-            _ if path.starts_with("workload.")
-                && INHERITED.contains(&key.as_str())
-                && !written(&inner(key)) =>
-            {
-                continue;
-            }
-            Value::Null => (format!("# {key}"), "# left to the runtime"),
-            _ if written(&inner(key)) => (format!("{key} = {}", toml(value)), ""),
-            _ => (format!("{key} = {}", toml(value)), "# default"),
-        };
-        rows.push(vec![line, note.to_owned()]);
-    }
-    text.push_str(&term::table(&rows));
-    for (key, value) in keys {
-        let name = inner(key);
-        match value {
-            Value::Object(keys) => {
-                let _ = writeln!(text, "\n[{name}]");
-                table(text, &name, keys, written);
-            }
-            Value::Array(tables) => {
-                for (index, keys) in tables.iter().enumerate() {
-                    let _ = writeln!(text, "\n[[{name}]]");
-                    let Value::Object(keys) = keys else {
-                        unreachable!("the only lists are those of tables")
-                    };
-                    table(text, &format!("{name}.{index}"), keys, written);
+/// Where a profile's keys come from, and where they go.
+struct Keys<'a> {
+    profile: &'a Profile,
+    engine: &'a Engine,
+}
+
+impl Keys<'_> {
+    /// Writes one table: first its own keys, then those of the tables in it.
+    fn table(&self, text: &mut String, path: &str, keys: &Map<String, Value>) {
+        let written = |path: &str| self.profile.written.contains(path);
+        let inner = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        let mut rows = Vec::new();
+        for (key, value) in keys {
+            let (line, note) = match value {
+                Value::Object(_) | Value::Array(_) => continue,
+                // What a workload does not say itself stands at the top.
+                _ if path.starts_with("workload.")
+                    && INHERITED.contains(&key.as_str())
+                    && !written(&inner(key)) =>
+                {
+                    continue;
                 }
-            }
-            _ => {}
+                _ if self.is_unknown(&inner(key)) => {
+                    (format!("# {key}"), format!("# {} has no such knob", self.engine.kind))
+                }
+                Value::Null => (format!("# {key}"), "# left to the runtime".to_owned()),
+                _ if written(&inner(key)) => (format!("{key} = {}", toml(value)), String::new()),
+                _ => (format!("{key} = {}", toml(value)), "# default".to_owned()),
+            };
+            rows.push(vec![line, note]);
         }
+        text.push_str(&term::table(&rows));
+        for (key, value) in keys {
+            let name = inner(key);
+            match value {
+                Value::Object(keys) => {
+                    let _ = writeln!(text, "\n[{name}]");
+                    self.table(text, &name, keys);
+                }
+                Value::Array(tables) => {
+                    for (index, keys) in tables.iter().enumerate() {
+                        let _ = writeln!(text, "\n[[{name}]]");
+                        let Value::Object(keys) = keys else {
+                            unreachable!("the only lists are those of tables")
+                        };
+                        self.table(text, &format!("{name}.{index}"), keys);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether a key is of the `[runtime]` table, and the engine lacks its knob.
+    fn is_unknown(&self, path: &str) -> bool {
+        path.strip_prefix("runtime.").is_some_and(|key| !(self.engine.obeys)(key))
     }
 }
 

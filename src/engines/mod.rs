@@ -27,6 +27,8 @@ pub(crate) struct Engine {
     /// Its own name.
     name: &'static str,
     version: &'static str,
+    /// Whether it has the knob under this key of the `[runtime]` table.
+    pub(crate) obeys: fn(&str) -> bool,
     /// The keys of the `[runtime]` table that it cannot obey, each with the reason.
     pub(crate) refusals: fn(&RuntimeConfig) -> Vec<(String, String)>,
     /// Runs the plan that comes from the first file, and sends frames to the second.
@@ -45,6 +47,7 @@ pub(crate) fn all() -> Vec<Engine> {
         kind: workloads::engine::KIND,
         name: workloads::engine::NAME,
         version: workloads::engine::VERSION,
+        obeys: workloads::engine::obeys,
         refusals: workloads::engine::refusals,
         exec: |plan, frames| workloads::exec::exec(plan, frames).into(),
     };

@@ -12,6 +12,7 @@ use workloads::rt::config::{Flavor, RuntimeConfig};
 use workloads::wire::{PROTOCOL, Plan};
 
 use super::{Profile, WorkloadEntry};
+use crate::engines::{self, Engine};
 
 /// What the command line says instead of the profile.
 #[derive(Clone, Debug, Default)]
@@ -96,8 +97,12 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 /// The profile with every default filled in. Written as TOML, it is a profile that plans the same runs; a `null` is
-/// what the runtime chooses by itself.
+/// what the runtime chooses by itself, or a knob that its engine does not have.
 pub(crate) fn effective(profile: &Profile) -> Value {
+    let mut runtime = json!(resolved(&profile.runtime));
+    if let Ok(engine) = engines::find(profile.engine) {
+        clear_unknown("", &mut runtime, &engine);
+    }
     let human = |duration: Duration| Value::from(format_duration(duration).to_string());
     let workload = |entry: &WorkloadEntry| {
         let mut map = Map::new();
@@ -114,8 +119,22 @@ pub(crate) fn effective(profile: &Profile) -> Value {
         "seed": profile.seed,
         "warmup": human(profile.warmup),
         "duration": human(profile.duration),
-        "runtime": resolved(&profile.runtime),
+        "runtime": runtime,
         "workload": profile.workloads.iter().map(workload).collect::<Vec<_>>(),
         "report": { "dir": profile.report.dir, "interval": human(profile.report.interval) },
     })
+}
+
+/// Puts `null` where a knob stands that the engine does not have.
+fn clear_unknown(path: &str, value: &mut Value, engine: &Engine) {
+    match value {
+        Value::Object(keys) => {
+            for (key, value) in keys {
+                let dot = if path.is_empty() { "" } else { "." };
+                clear_unknown(&format!("{path}{dot}{key}"), value, engine);
+            }
+        }
+        knob if !(engine.obeys)(path) => *knob = Value::Null,
+        _ => {}
+    }
 }

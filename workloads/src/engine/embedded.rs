@@ -23,6 +23,11 @@ pub fn refusals(_: &RuntimeConfig) -> Vec<(String, String)> {
     Vec::new()
 }
 
+/// Whether this engine has the knob under this key of a configuration.
+pub fn obeys(_: &str) -> bool {
+    true
+}
+
 pub(super) fn build(config: &RuntimeConfig) -> io::Result<Runtime> {
     Builder::from_config(config).build()
 }

@@ -24,7 +24,7 @@ use std::time::Duration;
 use rt::config::{Flavor, RuntimeConfig};
 use rt::runtime::{Handle, Runtime};
 
-pub use bound::{KIND, NAME, VERSION, refusals};
+pub use bound::{KIND, NAME, VERSION, obeys, refusals};
 
 use crate::wire::RuntimeCounters;
 

@@ -63,13 +63,18 @@ fn compare(path: &mut String, given: &Value, default: &Value, refused: &mut Vec<
             compare(path, given, &default[key], refused);
             path.truncate(outer);
         }
-    } else if given != default && !OBEYED.contains(&path.as_str()) {
+    } else if given != default && !obeys(path) {
         let cure = match default {
             Value::Null => "leave it out".to_owned(),
             default => format!("leave it out, or at its default, {default}"),
         };
         refused.push((path.clone(), format!("Tokio's stable API has no such knob; {cure}")));
     }
+}
+
+/// Whether this engine has the knob under this key of a configuration.
+pub fn obeys(key: &str) -> bool {
+    OBEYED.contains(&key)
 }
 
 pub(super) fn build(config: &RuntimeConfig) -> io::Result<Runtime> {
