@@ -6,7 +6,8 @@
 //! | [`params`] | declared parameters, checked and listed from one place |
 //! | [`workload`] | what a workload is |
 //! | [`window`], [`record`] | the clock of a run, and where its measurements go |
-//! | [`load`] | open-loop load: planned instants, and waiting for them |
+//! | [`load`] | open-loop load: planned instants, waiting for them, and a client for protocols over TCP |
+//! | [`serve`] | a server on the runtime under test |
 //! | [`registry`] | the bundled workloads |
 //! | [`engine`] | the runtime under test |
 //! | [`exec`](mod@exec) | the measuring child |
@@ -21,6 +22,7 @@ pub mod load;
 pub mod params;
 pub mod record;
 pub mod registry;
+pub mod serve;
 pub mod window;
 pub mod wire;
 pub mod workload;

@@ -46,7 +46,8 @@ pub struct CounterDoc {
 }
 
 impl CounterDoc {
-    pub(crate) fn new(name: &str, doc: &str) -> Self {
+    /// A counter of this name.
+    pub fn new(name: &str, doc: &str) -> Self {
         Self { name: name.to_owned(), doc: doc.to_owned() }
     }
 }

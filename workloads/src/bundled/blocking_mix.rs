@@ -11,9 +11,10 @@ use std::time::Duration;
 use rt::runtime::Handle;
 use rt::task::{spawn_blocking, yield_now};
 
-use super::{Pending, join_threads, start_thread};
+use super::Pending;
 use crate::engine::KeptRunning;
 use crate::exec::quality::LAG;
+use crate::load::thread::{join_threads, start_thread};
 use crate::load::{Arrivals, Process, arrival_param, pace};
 use crate::params::{Param, Params};
 use crate::record::{Counter, StreamId};

@@ -1,6 +1,6 @@
 //! The workloads that come with rtbench.
 //!
-//! Next file to read: `bundled/echo/mod.rs`.
+//! Next file to read: `bundled/echo.rs`.
 #![forbid(unsafe_code)]
 
 mod blocking_mix;
@@ -15,9 +15,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use crate::exec::panic_text;
 use crate::load::DRAIN;
-use crate::wire::Failure;
 
 pub(crate) use blocking_mix::BlockingMix;
 pub(crate) use echo::Echo;
@@ -72,28 +70,4 @@ impl Pending {
             thread::sleep(Duration::from_millis(2));
         }
     }
-}
-
-/// Starts a thread of a load.
-fn start_thread<'scope>(
-    scope: &'scope thread::Scope<'scope, '_>,
-    name: &str,
-    body: impl FnOnce() -> Result<(), Failure> + Send + 'scope,
-) -> Result<thread::ScopedJoinHandle<'scope, Result<(), Failure>>, Failure> {
-    let started = thread::Builder::new().name(format!("rtbench-{name}")).spawn_scoped(scope, body);
-    started.map_err(|error| Failure::broken(format!("a thread of the load could not be started: {error}")))
-}
-
-/// Waits for a load's threads. Their first failure, or a panic as one.
-fn join_threads<'scope>(
-    threads: impl IntoIterator<Item = thread::ScopedJoinHandle<'scope, Result<(), Failure>>>,
-) -> Result<(), Failure> {
-    let mut result = Ok(());
-    for thread in threads {
-        let ended = thread.join().unwrap_or_else(|payload| {
-            Err(Failure::broken(format!("a thread of the load panicked: {}", panic_text(&*payload))))
-        });
-        result = result.and(ended);
-    }
-    result
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use rt::runtime::Handle;
 use rt::task::JoinHandle;
 
-use super::{Pending, join_threads, start_thread};
+use super::Pending;
 use crate::engine::{Engine, KeptRunning};
 use crate::exec::quality::LAG;
+use crate::load::thread::{join_threads, start_thread};
 use crate::load::{Arrivals, Process, arrival_param, pace, rate_param, task};
 use crate::params::{Param, ParamError, Params};
 use crate::record::{Counter, StreamId};

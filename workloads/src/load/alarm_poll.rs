@@ -2,7 +2,7 @@
 //!
 //! The queue's own timeout is rounded to milliseconds, so this one is rounded down and the rest is spent looking.
 //!
-//! Next file to read: `bundled/echo/threads.rs`.
+//! Next file to read: `load/tcp/threads.rs`.
 #![forbid(unsafe_code)]
 
 use std::io;

@@ -1,6 +1,6 @@
 //! Waking an event loop at an instant, to the microsecond: a timer that is a descriptor.
 //!
-//! Next file to read: `bundled/echo/threads.rs`.
+//! Next file to read: `load/tcp/threads.rs`.
 #![forbid(unsafe_code)]
 
 use std::io;

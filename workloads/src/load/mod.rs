@@ -2,7 +2,7 @@
 //!
 //! [`Arrivals`] plans, [`OpenLoop`] holds what is due and not started, and the rest of this folder waits for the
 //! next planned instant: [`pace`] on a plain thread, [`task`] on the runtime under test, an alarm inside of an
-//! event loop.
+//! event loop. [`tcp`] has all of it for protocols of requests and answers.
 //!
 //! Next file to read: `load/pace.rs`.
 #![forbid(unsafe_code)]
@@ -12,6 +12,8 @@
 mod alarm;
 pub mod pace;
 pub mod task;
+pub mod tcp;
+pub mod thread;
 
 use std::collections::VecDeque;
 use std::time::Duration;

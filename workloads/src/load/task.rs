@@ -1,6 +1,6 @@
 //! Waiting for planned instants in a task of the runtime under test, with its timers.
 //!
-//! Next file to read: `bundled/mod.rs`.
+//! Next file to read: `load/thread.rs`.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;

@@ -3,7 +3,7 @@
 //! Each thread has an event loop over its share of the connections. It sleeps in the readiness queue until an answer
 //! arrives or just before the next request is due, and then watches the clock.
 //!
-//! Next file to read: `bundled/echo/tasks.rs`.
+//! Next file to read: `load/tcp/tasks.rs`.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -16,9 +16,9 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use super::lane::{Flight, Lane};
-use super::{COUNT_QUEUED, LoadPlan, lost, record_answer, record_start};
-use crate::bundled::{join_threads, start_thread};
+use super::{COUNT_QUEUED, LoadPlan, Talk, lost, record_answer, record_start};
 use crate::load::pace::{Foresight, sharpen_sleep};
+use crate::load::thread::{join_threads, start_thread};
 use crate::load::{Alarm, Arrivals, DRAIN, LOOK_UP, OpenLoop};
 use crate::record::Counter;
 use crate::wire::Failure;
@@ -29,15 +29,15 @@ const BUFFER: usize = 64 << 10;
 /// The most events that one look takes.
 const EVENTS: usize = 256;
 
-pub(super) fn run(
+pub(super) fn run<T: Talk>(
     run: &Run,
     plan: &LoadPlan,
-    sockets: Vec<StdStream>,
+    talks: Vec<(StdStream, T)>,
     threads: usize,
 ) -> Result<(), Failure> {
-    let mut shares: Vec<Vec<StdStream>> = (0..threads).map(|_| Vec::new()).collect();
-    for (i, socket) in sockets.into_iter().enumerate() {
-        shares[i % threads].push(socket);
+    let mut shares: Vec<Vec<(StdStream, T)>> = (0..threads).map(|_| Vec::new()).collect();
+    for (i, talk) in talks.into_iter().enumerate() {
+        shares[i % threads].push(talk);
     }
     thread::scope(|scope| {
         let mut started = Vec::new();
@@ -57,19 +57,19 @@ pub(super) fn run(
     })
 }
 
-struct Connection {
+struct Connection<T> {
     socket: TcpStream,
-    lane: Lane,
+    lane: Lane<T>,
     /// Whether it stands in `Client::roomy`.
     offered: bool,
     /// Whether it stands in `Client::unsent`.
     unsent: bool,
 }
 
-struct Client<'a> {
+struct Client<'a, T> {
     run: &'a Run,
     open: OpenLoop,
-    connections: Vec<Connection>,
+    connections: Vec<Connection<T>>,
     /// Connections that can take a request, in turn.
     roomy: VecDeque<usize>,
     /// Connections with new bytes to send.
@@ -81,11 +81,11 @@ struct Client<'a> {
     buffer: Box<[u8]>,
 }
 
-impl<'a> Client<'a> {
+impl<'a, T: Talk> Client<'a, T> {
     fn new(
         run: &'a Run,
         plan: &LoadPlan,
-        share: Vec<StdStream>,
+        share: Vec<(StdStream, T)>,
         place: (usize, usize),
     ) -> Result<Self, Failure> {
         let unavailable =
@@ -93,11 +93,11 @@ impl<'a> Client<'a> {
         let poll = Poll::new().map_err(unavailable)?;
         let alarm = Alarm::new(poll.registry(), Token(usize::MAX)).map_err(unavailable)?;
         let mut connections = Vec::with_capacity(share.len());
-        for (i, socket) in share.into_iter().enumerate() {
+        for (i, (socket, talk)) in share.into_iter().enumerate() {
             let mut socket = TcpStream::from_std(socket);
             let interest = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(&mut socket, Token(i), interest).map_err(unavailable)?;
-            let lane = Lane::new(plan.pattern.clone(), plan.max_in_flight);
+            let lane = Lane::new(talk, plan.max_in_flight);
             connections.push(Connection { socket, lane, offered: true, unsent: false });
         }
         let arrivals = Arrivals::new(plan.process, plan.rate, place, plan.seed);
@@ -225,8 +225,8 @@ impl<'a> Client<'a> {
             let now = self.run.window.now();
             let mut pen = self.run.recorder.pen();
             let mut answers = 0;
-            let verified = lane.received(&self.buffer[..n], |flight| {
-                record_answer(&mut pen, &flight, now);
+            let verified = lane.received(&self.buffer[..n], |flight, kind| {
+                record_answer(&mut pen, &flight, kind, now);
                 answers += 1;
             });
             drop(pen);

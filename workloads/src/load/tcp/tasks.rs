@@ -2,7 +2,7 @@
 //!
 //! One task a connection, which writes, reads and sleeps in one poll.
 //!
-//! Next file to read: `bundled/timer_storm.rs`.
+//! Next file to read: `serve.rs`.
 #![forbid(unsafe_code)]
 
 use std::future::poll_fn;
@@ -18,7 +18,7 @@ use rt::runtime::Handle;
 use rt::time::{Instant, Sleep, sleep};
 
 use super::lane::{Flight, Lane};
-use super::{COUNT_QUEUED, LoadPlan, lost, record_answer, record_start};
+use super::{COUNT_QUEUED, LoadPlan, Talk, lost, record_answer, record_start};
 use crate::load::{Arrivals, DRAIN, LOOK_UP, OpenLoop};
 use crate::record::Counter;
 use crate::wire::Failure;
@@ -27,15 +27,20 @@ use crate::workload::Run;
 /// The most bytes that one read takes.
 const BUFFER: usize = 16 << 10;
 
-pub(super) fn run(run: &Run, plan: &LoadPlan, sockets: Vec<StdStream>, on: &Handle) -> Result<(), Failure> {
+pub(super) fn run<T: Talk>(
+    run: &Run,
+    plan: &LoadPlan,
+    talks: Vec<(StdStream, T)>,
+    on: &Handle,
+) -> Result<(), Failure> {
     let (ended, inbox) = channel();
-    let sources = sockets.len();
-    for (i, socket) in sockets.into_iter().enumerate() {
+    let sources = talks.len();
+    for (i, (socket, talk)) in talks.into_iter().enumerate() {
         let arrivals = Arrivals::new(plan.process, plan.rate, (i, sources), plan.seed);
         let mut client = Client {
             run: run.clone(),
             open: OpenLoop::new(arrivals, plan.max_queue.div_ceil(sources)),
-            lane: Lane::new(plan.pattern.clone(), plan.max_in_flight),
+            lane: Lane::new(talk, plan.max_in_flight),
             buffer: vec![0; BUFFER],
         };
         let ended = ended.clone();
@@ -64,14 +69,14 @@ pub(super) fn run(run: &Run, plan: &LoadPlan, sockets: Vec<StdStream>, on: &Hand
     }
 }
 
-struct Client {
+struct Client<T> {
     run: Run,
     open: OpenLoop,
-    lane: Lane,
+    lane: Lane<T>,
     buffer: Vec<u8>,
 }
 
-impl Client {
+impl<T: Talk> Client<T> {
     async fn drive(&mut self, socket: StdStream) -> Result<(), Failure> {
         let mut socket = TcpStream::from_std(socket).map_err(|error| lost(&error))?;
         let mut alarm = pin!(sleep(LOOK_UP));
@@ -140,7 +145,8 @@ impl Client {
             }
             let now = self.run.window.now();
             let mut pen = self.run.recorder.pen();
-            self.lane.received(buffer.filled(), |flight| record_answer(&mut pen, &flight, now))?;
+            self.lane
+                .received(buffer.filled(), |flight, kind| record_answer(&mut pen, &flight, kind, now))?;
         }
     }
 
