@@ -5,16 +5,21 @@
 
 use std::time::Instant;
 
-use super::Notified;
 use super::policy::Policy;
 use super::queue::LocalQueue;
+use super::{Notified, SchedRef};
+use crate::base::prim::{Arc, CachePadded};
 use crate::base::rand::FastRand;
 use crate::base::spin::Spinner;
 use crate::config::{Flavor, RuntimeConfig};
+use crate::engine::task::Slot;
 
 /// Polls of the slot's tasks before the queue gets its turn: two tasks that wake each other would keep the
 /// worker to themselves. Tokio's figure.
 const MAX_LIFO_POLLS: u32 = 3;
+
+/// Where the task lies that a worker runs next. Others may take it from a worker whose poll goes on for long.
+pub(crate) type LifoSlot = CachePadded<Slot<SchedRef>>;
 
 /// One worker's own state.
 #[derive(Debug)]
@@ -24,7 +29,7 @@ pub(crate) struct Core<P: Policy> {
     pub(crate) tick: u32,
     pub(crate) queue: P::Queue,
     /// The task that was woken last, to run next.
-    lifo: Option<Notified>,
+    lifo: Arc<LifoSlot>,
     lifo_allowed: bool,
     /// Polls of tasks from the slot since the queue had its turn.
     lifo_polls: u32,
@@ -39,12 +44,18 @@ pub(crate) struct Core<P: Policy> {
 }
 
 impl<P: Policy> Core<P> {
-    pub(crate) fn new(index: usize, queue: P::Queue, config: &RuntimeConfig, seed: u64) -> Self {
+    pub(crate) fn new(
+        index: usize,
+        queue: P::Queue,
+        lifo: Arc<LifoSlot>,
+        config: &RuntimeConfig,
+        seed: u64,
+    ) -> Self {
         Self {
             index,
             tick: 0,
             queue,
-            lifo: None,
+            lifo,
             // Tasks of one thread run in the order in which they became ready.
             lifo_allowed: config.lifo_slot && config.flavor == Flavor::MultiThread,
             lifo_polls: 0,
@@ -103,11 +114,11 @@ impl<P: Policy> Core<P> {
     }
 
     pub(crate) fn has_tasks(&self) -> bool {
-        self.lifo.is_some() || !self.queue.is_empty()
+        !self.lifo.is_empty() || !self.queue.is_empty()
     }
 
     /// Whether there is more than this worker will take up next.
     pub(crate) fn has_spare_tasks(&self) -> bool {
-        self.queue.len() + usize::from(self.lifo.is_some()) > 1
+        self.queue.len() + usize::from(!self.lifo.is_empty()) > 1
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn start(config: RuntimeConfig, driver: Driver, services: Services) -
         root_woken: AtomicBool::new(false),
     };
     let shared = Shared::new(config, driver, services, policy);
-    let core = Core::new(0, VecDeque::with_capacity(64), &shared.config, 0);
+    let core = Core::new(0, VecDeque::with_capacity(64), Arc::default(), &shared.config, 0);
     *shared.policy.core.lock() = Some(Box::new(core));
     (SchedRef::Current(shared.clone()), Driven { shared })
 }

@@ -6,14 +6,14 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::core::Core;
+use super::core::{Core, LifoSlot};
 use super::drive::TurnEnd;
 use super::idle::Idle;
 use super::policy::Policy;
-use super::queue::{StealQueue, Stealer};
+use super::queue::{LocalQueue, StealQueue, Stealer};
 use super::shared::Shared;
 use super::tls::{self, Here};
-use super::watch::{self, Watch};
+use super::watch::{self, Shift, Watch};
 use super::worker::Worker;
 use super::{Notified, SchedRef};
 use crate::base::prim::{Arc, Condvar, Mutex, thread};
@@ -28,6 +28,7 @@ const MAX_GLOBAL_BATCH: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Multi {
     stealers: Box<[Stealer<Notified>]>,
+    slots: Box<[Arc<LifoSlot>]>,
     idle: Idle,
     watch: Watch,
     stopped: Mutex<Stopped>,
@@ -71,6 +72,7 @@ pub(crate) fn start(
     let queues: Vec<_> = (0..count).map(|_| StealQueue::new()).collect();
     let policy = Multi {
         stealers: queues.iter().map(StealQueue::stealer).collect(),
+        slots: (0..count).map(|_| Arc::default()).collect(),
         idle: Idle::new(count),
         watch: Watch::new(),
         stopped: Mutex::new(Stopped::default()),
@@ -81,7 +83,13 @@ pub(crate) fn start(
     let workers = Workers { shared: shared.clone(), handles: Mutex::new(Vec::with_capacity(count)) };
     let sched = SchedRef::Multi(shared.clone());
     for (index, queue) in queues.into_iter().enumerate() {
-        let core = Box::new(Core::new(index, queue, &shared.config, seed(&shared, index)));
+        let core = Box::new(Core::new(
+            index,
+            queue,
+            shared.policy.slots[index].clone(),
+            &shared.config,
+            seed(&shared, index),
+        ));
         let (shared, sched) = (shared.clone(), sched.clone());
         let spawned = workers.shared.services.hooks.thread_builder().spawn(move || {
             let gone = Gone(shared.clone());
@@ -165,6 +173,7 @@ impl Worker<Multi> {
             if watching {
                 core = self.fire_everybodys_timers(core)?;
                 policy.watch.get_up(&mut shift);
+                take_from_stuck_slots(shared, &mut core, &mut shift);
             }
             if shared.inject.is_closed() {
                 break;
@@ -242,6 +251,22 @@ impl Worker<Multi> {
 
 fn has_stealable(shared: &Shared<Multi>) -> bool {
     !shared.inject.is_empty() || shared.policy.stealers.iter().any(|stealer| !stealer.is_empty())
+}
+
+/// Takes the tasks that lie in the slots of workers whose poll has gone on since the watcher's last look.
+fn take_from_stuck_slots(shared: &Shared<Multi>, core: &mut Core<Multi>, shift: &mut Shift) {
+    for (worker, slot) in shared.policy.slots.iter().enumerate() {
+        let polls = shared.counters.workers[worker].polls.get();
+        if shift.is_stuck(worker, polls)
+            && let Some(task) = slot.take()
+        {
+            let counters = &shared.counters.workers[core.index];
+            counters.steals.add(1);
+            counters.steal_operations.add(1);
+            counters.steals_from[worker].add(1);
+            core.queue.push(task);
+        }
+    }
 }
 
 fn wake_one(shared: &Shared<Multi>, by: usize) {

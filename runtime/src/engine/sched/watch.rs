@@ -3,7 +3,8 @@
 //! A worker that leaves the driver with work may poll one task for a long time, and the timers of its shard wait for
 //! it. To wake another worker each time, so that it takes the driver over, would cost more than most polls. So some
 //! of the sleepers *watch*: they sleep for [`TICK`] at a time, and when they wake they fire whatever timers are
-//! overdue, anybody's, and lie down in the driver if it is free.
+//! overdue, anybody's, take the task out of the slot of a worker that has not begun a new poll since the last tick, and
+//! lie down in the driver if it is free.
 //!
 //! * At most [`MAX_WATCHING`] sleepers watch. Two and not one, so that one may be woken for work and the
 //!   other still watches.
@@ -40,6 +41,18 @@ pub(crate) struct Watch {
 pub(crate) struct Shift {
     quiet_ticks: u32,
     seen: usize,
+    /// Each worker's polls at the last look.
+    polls: Vec<u64>,
+}
+
+impl Shift {
+    /// Whether a worker has begun no poll since the last look at it. An idle one has not either.
+    pub(crate) fn is_stuck(&mut self, worker: usize, polls: u64) -> bool {
+        if self.polls.len() <= worker {
+            self.polls.resize(worker + 1, u64::MAX);
+        }
+        std::mem::replace(&mut self.polls[worker], polls) == polls
+    }
 }
 
 impl Watch {
@@ -49,7 +62,7 @@ impl Watch {
 
     /// Begins a rest.
     pub(crate) fn begin(&self) -> Shift {
-        Shift { quiet_ticks: 0, seen: self.activity.load(Relaxed) }
+        Shift { seen: self.activity.load(Relaxed), ..Shift::default() }
     }
 
     /// Before each sleep of a rest: whether to watch during it.

@@ -156,6 +156,11 @@ impl<S: Schedule> Notified<S> {
         Self(unsafe { Task::new(task) })
     }
 
+    /// Gives the notification away as an address, to come back through [`Notified::from_raw`].
+    pub(super) fn into_raw(self) -> NonNull<Header> {
+        self.0.into_raw()
+    }
+
     /// The task's scheduler.
     pub(crate) fn scheduler(&self) -> &S {
         self.0.scheduler()

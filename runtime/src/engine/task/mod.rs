@@ -88,6 +88,7 @@ mod id;
 mod join;
 mod meta;
 mod owned;
+mod slot;
 mod state;
 mod vtable;
 mod waker;
@@ -103,6 +104,7 @@ pub use join::JoinHandle;
 pub(crate) use meta::Meta;
 use owned::Owner;
 pub(crate) use owned::{OwnedTasks, unowned};
+pub(crate) use slot::Slot;
 
 /// What a task needs of its scheduler. A value of this type is in each task.
 pub(crate) trait Schedule: Sized + Send + Sync + 'static {

@@ -406,3 +406,30 @@ fn loom_an_unowned_task_is_aborted_while_it_runs() {
         assert_eq!(drops.count(), 1);
     });
 }
+
+#[test]
+fn loom_a_slot_gives_each_task_out_once() {
+    model(|| {
+        let sched = Sched::new();
+        let drops = Drops::default();
+        let slot = Arc::new(crate::engine::task::Slot::default());
+        let spawn = || {
+            let token = drops.token();
+            let (task, handle) = unowned(async move { drop(token) }, sched.clone(), Meta::here());
+            drop(handle);
+            task
+        };
+        assert!(slot.replace(spawn()).is_none());
+        let theirs = slot.clone();
+        let thief = thread::spawn(move || theirs.take().map(crate::engine::task::Notified::run).is_some());
+        let mut mine = 0;
+        if let Some(former) = slot.replace(spawn()) {
+            former.run();
+            mine += 1;
+        }
+        let rest = slot.take().map(crate::engine::task::Notified::run).is_some();
+        let stolen = thief.join().unwrap();
+        assert_eq!(mine + usize::from(rest) + usize::from(stolen), 2, "one was lost");
+        assert_eq!(drops.count(), 2);
+    });
+}
