@@ -122,7 +122,14 @@ pub(super) fn counters(handle: &Handle) -> RuntimeCounters {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+    use std::task::Poll;
     use std::time::Duration;
+
+    use rt::config::DriverConfig;
 
     use super::*;
 
@@ -164,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn the_runtime_is_as_the_configuration_says() {
+    fn threads_are_as_the_configuration_says() {
         let config = RuntimeConfig {
             worker_threads: Some(3),
+            max_blocking_threads: 1,
             thread_name: "asked-for".to_owned(),
-            thread_stack_size: Some(1 << 20),
-            global_queue_interval: Some(5),
+            thread_stack_size: Some(64 << 20),
             ..RuntimeConfig::default()
         };
         let runtime = build(&config).unwrap();
@@ -177,13 +184,93 @@ mod tests {
         let name =
             runtime.block_on(runtime.spawn(async { std::thread::current().name().map(str::to_owned) }));
         assert_eq!(name.unwrap().as_deref(), Some("asked-for"));
-        let no_time =
-            RuntimeConfig { drivers: rt::config::DriverConfig { time: false, ..config.drivers }, ..config };
-        let runtime = build(&no_time).unwrap();
-        let sleep = runtime.block_on(runtime.spawn(async { rt::time::sleep(Duration::ZERO).await }));
-        assert!(sleep.unwrap_err().is_panic(), "there is no time driver");
+        // The default would overflow, which ends the process.
+        assert_eq!(runtime.block_on(runtime.spawn(async { deep(4 << 10) })).unwrap(), 4 << 10);
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let jobs: Vec<_> = (0..64)
+            .map(|_| {
+                let (running, most) = (running.clone(), most.clone());
+                runtime.spawn_blocking(move || {
+                    most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                    std::thread::yield_now();
+                    running.fetch_sub(1, SeqCst);
+                })
+            })
+            .collect();
+        jobs.into_iter().for_each(|job| runtime.block_on(job).unwrap());
+        assert_eq!(most.load(SeqCst), 1);
         let zero = RuntimeConfig { event_interval: 0, ..RuntimeConfig::default() };
         assert_eq!(build(&zero).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    /// Uses a kibibyte of stack and more for each of `levels`.
+    fn deep(levels: usize) -> usize {
+        let page = std::hint::black_box([1_u8; 1024]);
+        if levels == 0 {
+            0
+        } else {
+            deep(levels - 1) + usize::from(std::hint::black_box(page)[levels % 1024])
+        }
+    }
+
+    #[test]
+    fn a_driver_that_is_off_is_not_there() {
+        let on = || DriverConfig::default();
+        for drivers in [DriverConfig { time: false, ..on() }, DriverConfig { io: false, ..on() }] {
+            let config = RuntimeConfig { drivers: drivers.clone(), ..RuntimeConfig::default() };
+            let runtime = build(&config).unwrap();
+            let slept = runtime.block_on(runtime.spawn(async { rt::time::sleep(Duration::ZERO).await }));
+            assert_eq!(slept.is_ok(), drivers.time);
+            let bound = runtime.block_on(runtime.spawn(rt::net::TcpListener::bind(("127.0.0.1", 0))));
+            assert_eq!(bound.is_ok(), drivers.io);
+        }
+    }
+
+    /// How often a task that always wakes itself is polled until `ended`, on a runtime of one thread.
+    fn polls_until(config: RuntimeConfig, start: impl FnOnce(&Runtime) -> rt::task::JoinHandle<()>) -> usize {
+        let runtime = build(&RuntimeConfig { flavor: Flavor::CurrentThread, ..config }).unwrap();
+        let ended = Arc::new(AtomicBool::new(false));
+        let seen = ended.clone();
+        let mut polls = 0;
+        let counting = poll_fn(move |cx| {
+            polls += 1;
+            cx.waker().wake_by_ref();
+            if seen.load(SeqCst) { Poll::Ready(polls) } else { Poll::Pending }
+        });
+        let counting = runtime.spawn(counting);
+        let work = start(&runtime);
+        runtime.spawn(async move {
+            work.await.unwrap();
+            ended.store(true, SeqCst);
+        });
+        runtime.block_on(counting).unwrap()
+    }
+
+    #[test]
+    fn the_global_queue_is_looked_at_as_often_as_asked() {
+        let polls = |interval| {
+            let config = RuntimeConfig { global_queue_interval: Some(interval), ..RuntimeConfig::default() };
+            polls_until(config, |runtime| {
+                let handle = runtime.handle().clone();
+                // From inside of the runtime, tasks go to the thread's own queue; from another thread, to the global one.
+                runtime.spawn(async move {
+                    std::thread::spawn(move || handle.spawn(async {})).join().unwrap().await.unwrap();
+                })
+            })
+        };
+        let (seldom, often) = (polls(1000), polls(2));
+        assert!(seldom > 500, "{seldom}");
+        assert!(often < 50, "{often}");
+    }
+
+    #[test]
+    fn events_are_looked_at_as_often_as_asked() {
+        const INTERVAL: u32 = 100_000;
+        let config = RuntimeConfig { event_interval: INTERVAL, ..RuntimeConfig::default() };
+        let polls = polls_until(config, |runtime| {
+            runtime.spawn(async { rt::time::sleep(Duration::from_millis(1)).await })
+        });
+        assert!(polls > INTERVAL as usize / 2, "{polls}");
     }
 
     #[test]
