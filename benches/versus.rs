@@ -125,6 +125,29 @@ macro_rules! cases {
                 })
             }
 
+            /// Each round is two channels and a task that answers on one what came on the other.
+            pub(super) fn oneshot_ping_pong(n: u32) -> Duration {
+                let runtime = multi();
+                timed(|| {
+                    runtime.block_on(async {
+                        rt::spawn(async move {
+                            for _ in 0..n {
+                                let (ping, pinged) = rt::sync::oneshot::channel();
+                                let (pong, ponged) = rt::sync::oneshot::channel();
+                                rt::spawn(async move {
+                                    pinged.await.unwrap();
+                                    pong.send(()).unwrap();
+                                });
+                                ping.send(()).unwrap();
+                                ponged.await.unwrap();
+                            }
+                        })
+                        .await
+                        .unwrap();
+                    });
+                })
+            }
+
             fn yields(runtime: &Runtime, n: u32) -> Duration {
                 timed(|| {
                     runtime.block_on(async {
@@ -294,6 +317,7 @@ const CASES: &[Case] = table![
     spawn_many_block_on: 20_000,
     spawn_foreign: 20_000,
     chained_spawn: 20_000,
+    oneshot_ping_pong: 10_000,
     yield_multi: 40_000,
     yield_current: 40_000,
     fork_join: 16_384,
