@@ -1,7 +1,7 @@
 //! A channel for one value from one sender to one receiver.
 //!
 //! [`channel`] makes the two ends. [`Sender::send`] needs no `async`: a value that is sent once never waits for room.
-//! The [`Receiver`] is a future of the value, or of a [`RecvError`](error::RecvError) when the sender was dropped
+//! The [`Receiver`] is a future of the value, or of a [`RecvError`] when the sender was dropped
 //! without sending.
 //!
 //! ```

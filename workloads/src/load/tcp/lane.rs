@@ -124,7 +124,7 @@ mod tests {
                     return Err(format!("{byte}"));
                 }
                 self.heard += 1;
-                if self.heard % 4 == 0 {
+                if self.heard.is_multiple_of(4) {
                     answered(None);
                 }
             }
