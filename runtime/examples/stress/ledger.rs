@@ -103,10 +103,12 @@ impl Ledger {
 }
 
 impl Tracked {
-    /// Says where its owner is now.
+    /// Says where its owner is now. Who goes round in circles does not move.
     pub(crate) fn at(&self, place: &'static str) {
-        moved();
-        *self.0.place.lock().unwrap() = place;
+        let former = std::mem::replace(&mut *self.0.place.lock().unwrap(), place);
+        if former != place {
+            moved();
+        }
     }
 }
 
