@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use workloads::wire::EngineKind;
 
+use super::compare_args::{COMPARE_HELP, Compare, HISTORY_HELP, History};
 use crate::engines;
 use crate::profile::{DURATION, Overrides, WARMUP, parse_duration};
 
@@ -25,12 +26,17 @@ Examples:
   rtbench run configs/server.toml          measure, and write a report into reports/
   rtbench run configs/server.toml --duration 30s --set runtime.worker_threads=1
   rtbench check configs/server.toml        say what would run
+  rtbench compare --set runtime.lifo_slot=true,false configs/server.toml
+                                           say whether that makes a difference
   rtbench list echo                        the parameters of one workload
 
 Exit codes:
   0    all runs complete
   1    a run failed; what was measured is in the report
   2    bad input: command line, profile, report folder, or something that the profile needs
+  3    compare: a metric regressed
+  4    compare: inconclusive, where that is to be a failure
+  5    compare: too noisy to tell
   130  interrupted (Ctrl-C); what was measured is in the report";
 
 #[derive(Debug, Subcommand)]
@@ -40,6 +46,12 @@ pub(super) enum Command {
     Run(Run),
     /// Say what a profile would run; run and write nothing
     Check(Check),
+    /// Compare profiles, flavours, engines, settings or builds, with a verdict on each metric
+    #[command(after_help = COMPARE_HELP)]
+    Compare(Box<Compare>),
+    /// Show what comparisons said over time, with change points
+    #[command(after_help = HISTORY_HELP)]
+    History(History),
     /// List the workloads, or one with its parameters
     List(List),
     /// Run the plan that comes down standard input
@@ -132,11 +144,11 @@ pub(super) struct Exec {
     pub(super) engine: EngineKind,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text, &DURATION)
 }
 
-fn warmup(text: &str) -> Result<Duration, String> {
+pub(super) fn warmup(text: &str) -> Result<Duration, String> {
     parse_duration(text, &WARMUP)
 }
 

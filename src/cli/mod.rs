@@ -5,8 +5,12 @@
 
 mod args;
 mod check;
+mod compare;
+mod compare_args;
+mod history;
 mod list;
 mod run;
+mod sides;
 
 use std::io;
 use std::process::ExitCode;
@@ -26,6 +30,12 @@ enum Exit {
     Failure = 1,
     /// What was asked cannot be done as it was asked.
     BadInput = 2,
+    /// A metric regressed.
+    Regression = 3,
+    /// A metric is inconclusive, and that was to be a failure.
+    Inconclusive = 4,
+    /// Equal runs differ too much.
+    TooNoisy = 5,
     /// The user stopped it: 128 and the number of SIGINT, as shells have it.
     Interrupted = 130,
 }
@@ -41,6 +51,8 @@ pub(crate) fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Run(args) => run::run(&args).map(Into::into),
         Command::Check(args) => check::check(&args).map(Into::into),
+        Command::Compare(args) => compare::compare(&args).map(Into::into),
+        Command::History(args) => history::history(&args).map(Into::into),
         Command::List(args) => list::list(&args).map(Into::into),
         Command::Exec(args) => session::exec(args.engine),
     };

@@ -83,11 +83,7 @@ fn worst(records: &[RunRecord]) -> Exit {
         Outcome::Failed { is_input: false, .. } => Exit::Failure,
     };
     // A run that broke says more than one that was never possible.
-    let rank = |exit: &Exit| match exit {
-        Exit::Success => 0,
-        Exit::Interrupted => 1,
-        Exit::BadInput => 2,
-        Exit::Failure => 3,
-    };
+    const RANK: [Exit; 4] = [Exit::Success, Exit::Interrupted, Exit::BadInput, Exit::Failure];
+    let rank = |exit: &Exit| RANK.iter().position(|ranked| ranked == exit);
     records.iter().map(of).max_by_key(rank).unwrap_or(Exit::Success)
 }

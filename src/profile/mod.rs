@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod catalog;
+mod compare;
 mod plan;
 mod problem;
 mod read;
@@ -17,6 +18,7 @@ mod tests;
 mod tree;
 
 pub(crate) use catalog::descriptions;
+pub(crate) use compare::{CompareEntry, Metric, blocks_in_range, percent, percent_text, set_gate};
 pub(crate) use plan::{Overrides, Planned, effective, overridden, plan};
 pub(crate) use problem::{Invalid, nearest};
 pub(crate) use read::load;
@@ -52,6 +54,8 @@ pub(crate) struct Profile {
     pub(crate) workloads: Vec<WorkloadEntry>,
     /// What is kept.
     pub(crate) report: ReportEntry,
+    /// How it is compared with others.
+    pub(crate) compare: CompareEntry,
     /// The keys that the profile says, dotted, `[[workload]]` tables numbered from 0: `workload.0.rate`.
     pub(crate) written: BTreeSet<String>,
 }

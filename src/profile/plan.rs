@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use workloads::rt::config::{Flavor, RuntimeConfig};
 use workloads::wire::{PROTOCOL, Plan};
 
-use super::{Profile, WorkloadEntry};
+use super::{Metric, Profile, WorkloadEntry, percent_text};
 use crate::engines::{self, Engine};
 
 /// What the command line says instead of the profile.
@@ -114,6 +114,11 @@ pub(crate) fn effective(profile: &Profile) -> Value {
         map.extend(entry.params.clone());
         Value::Object(map)
     };
+    let compare = &profile.compare;
+    let gate = |metric: &Metric| {
+        let margin = compare.gates.get(metric).map_or("off".to_owned(), |margin| percent_text(*margin));
+        (metric.name().to_owned(), Value::from(margin))
+    };
     json!({
         "name": profile.name,
         "seed": profile.seed,
@@ -122,6 +127,14 @@ pub(crate) fn effective(profile: &Profile) -> Value {
         "runtime": runtime,
         "workload": profile.workloads.iter().map(workload).collect::<Vec<_>>(),
         "report": { "dir": profile.report.dir, "interval": human(profile.report.interval) },
+        "compare": {
+            "blocks": compare.blocks,
+            "warmup": human(compare.warmup),
+            "duration": human(compare.duration),
+            "noise_limit": percent_text(compare.noise_limit),
+            "inconclusive": if compare.inconclusive_fails { "fail" } else { "pass" },
+            "gate": Metric::ALL.iter().map(gate).collect::<Map<_, _>>(),
+        },
     })
 }
 

@@ -16,7 +16,7 @@ use workloads::wire::EngineKind;
 use super::problem::{Invalid, Place, Problem, Source, nearest};
 use super::section::{Section, is_name};
 use super::tree::{self, Entry, Table, Value};
-use super::{DURATION, INTERVAL, Profile, ReportEntry, WARMUP, WorkloadEntry, catalog, runtime};
+use super::{DURATION, INTERVAL, Profile, ReportEntry, WARMUP, WorkloadEntry, catalog, compare, runtime};
 use crate::engines::{self, Engine};
 
 /// Larger files are no profiles.
@@ -111,6 +111,7 @@ fn profile(
     let runtime_table = top.table("runtime");
     let workload_list = top.entry("workload");
     let report_table = top.table("report");
+    let compare_table = top.table("compare");
     top.finish();
 
     let runtime = match runtime_table {
@@ -118,6 +119,7 @@ fn profile(
         None => RuntimeConfig::default(),
     };
     let report = report(report_table.map(|(table, _)| table), problems);
+    let compare = compare_table.map(|(table, _)| compare::read(table, problems)).unwrap_or_default();
     let workloads = workloads(workload_list, problems);
     for (entry, at) in &workloads {
         if let Err((key, problem)) = catalog::needs(&entry.kind, &runtime) {
@@ -142,7 +144,7 @@ fn profile(
     let mut written = BTreeSet::new();
     tree.paths("", &mut written);
     let engine = engine.kind;
-    Some(Profile { name, path, seed, warmup, duration, engine, runtime, workloads, report, written })
+    Some(Profile { name, path, seed, warmup, duration, engine, runtime, workloads, report, compare, written })
 }
 
 fn report(table: Option<&Table>, problems: &mut Vec<Problem>) -> ReportEntry {

@@ -101,6 +101,13 @@ impl<'t, 'p> Section<'t, 'p> {
         }
     }
 
+    /// A value of the right type that is not a possible one.
+    pub(super) fn wrong_value(&mut self, key: &'static str, label: impl Into<String>) {
+        if let Some(entry) = self.table.get(key) {
+            self.problem(Problem::at(&entry.node.at, format!("wrong value for `{key}`"), label));
+        }
+    }
+
     /// A table.
     pub(super) fn table(&mut self, key: &'static str) -> Option<(&'t Table, &'t Place)> {
         let entry = self.entry(key)?;

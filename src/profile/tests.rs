@@ -154,6 +154,10 @@ fn the_first_profile_explains_every_key() {
     for key in keys(&effective(&all)["runtime"], "runtime.") {
         assert!(all.written.contains(&key), "{key} is not explained");
     }
+    for key in keys(&effective(&all)["compare"], "compare.") {
+        assert!(all.written.contains(&key), "{key} is not explained");
+    }
+    assert_eq!(written.compare, CompareEntry::default());
     for key in keys(&effective(&all)["workload"][0], "workload.0.") {
         let of_the_profile = RESERVED.iter().any(|reserved| key == format!("workload.0.{reserved}"));
         assert!(of_the_profile || all.written.contains(&key), "{key} is not explained");

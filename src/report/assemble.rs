@@ -37,12 +37,8 @@ pub(super) fn assemble(
     Report {
         schema: SCHEMA.to_owned(),
         version: VERSION,
-        created: rfc3339(created),
-        tool: Tool {
-            name: env!("CARGO_PKG_NAME").to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            release_build,
-        },
+        created: rfc3339_of(created),
+        tool: Tool::this(),
         status: quality::overall(workloads.iter().map(|workload| workload.status)),
         profile: Profile {
             name: profile.name.clone(),
@@ -55,7 +51,7 @@ pub(super) fn assemble(
     }
 }
 
-fn workload(run: &Measured<'_>, cores: Option<u64>) -> Workload {
+pub(super) fn workload(run: &Measured<'_>, cores: Option<u64>) -> Workload {
     let record = run.record;
     let (status, failure) = ending(&record.outcome);
     let counts = counts(record);
@@ -73,7 +69,7 @@ fn workload(run: &Measured<'_>, cores: Option<u64>) -> Workload {
         kind: record.plan.workload.clone(),
         status,
         failure,
-        started: rfc3339(timestamp(record.started)),
+        started: rfc3339(record.started),
         engine: record
             .hello
             .as_ref()
@@ -223,6 +219,11 @@ pub(super) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn rfc3339(time: Timestamp) -> String {
+/// A wall clock's time as RFC 3339 has it, in UTC.
+pub(crate) fn rfc3339(time: SystemTime) -> String {
+    rfc3339_of(timestamp(time))
+}
+
+fn rfc3339_of(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

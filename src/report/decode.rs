@@ -143,7 +143,7 @@ fn add(to: &mut Histogram<u64>, from: &Histogram<u64>) {
 }
 
 /// `name` as it can stand in a file name, in an address and in a tag of the log.
-pub(super) fn slug(name: &str) -> String {
+pub(crate) fn slug(name: &str) -> String {
     let keep = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
     let slug: String = name.chars().map(keep).take(80).collect();
     let slug = slug.trim_matches('-');

@@ -52,7 +52,7 @@ impl ReportDir {
     pub(crate) fn prepare(root: &Path, profile: &str, started: SystemTime) -> Result<Self> {
         let made = MadeFolders::make(root).with_context(|| cannot("create the report folder", root))?;
         remove_abandoned(root);
-        let stem = format!("{}-{}", slug(profile), timestamp(started).strftime("%Y%m%dT%H%M%SZ"));
+        let stem = format!("{}-{}", slug(profile), utc_stamp(started));
         for name in numbered(&stem) {
             let path = root.join(&name);
             if path.symlink_metadata().is_ok() {
@@ -86,6 +86,11 @@ impl ReportDir {
     }
 }
 
+/// A time as it stands in the names of folders.
+pub(crate) fn utc_stamp(time: SystemTime) -> String {
+    timestamp(time).strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
 fn cannot(act: &str, path: &Path) -> String {
     format!("cannot {act} `{}` (choose another place with `--out DIR`)", path.display())
 }
@@ -97,8 +102,18 @@ fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Writes a file, or replaces it, in one step: it is there as a whole, or as it was before.
+pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let staged = path.with_file_name(format!(".{name}{}", UNFINISHED.1));
+    // What a killed process left under this name is of no use.
+    let _ = fs::remove_file(&staged);
+    write_file(&staged, content)?;
+    fs::rename(&staged, path)
+}
+
 /// `name`, `name-2`, `name-3`...
-fn numbered(name: &str) -> impl Iterator<Item = String> {
+pub(crate) fn numbered(name: &str) -> impl Iterator<Item = String> {
     let more = (2..10_000).map({
         let name = name.to_owned();
         move |number| format!("{name}-{number}")
@@ -159,7 +174,7 @@ impl Drop for Staging {
 }
 
 /// Locks the folder at `path`. `None`: it belongs to somebody else, or has just been removed.
-fn lock(path: &Path) -> io::Result<Option<File>> {
+pub(crate) fn lock(path: &Path) -> io::Result<Option<File>> {
     let folder = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         folder => folder?,
@@ -193,14 +208,19 @@ fn remove_abandoned(root: &Path) {
 
 /// The folders that had to be made for a report; those still empty are removed on drop.
 #[derive(Debug)]
-struct MadeFolders(Vec<PathBuf>);
+pub(crate) struct MadeFolders(Vec<PathBuf>);
 
 impl MadeFolders {
-    fn make(root: &Path) -> io::Result<Self> {
+    pub(crate) fn make(root: &Path) -> io::Result<Self> {
         let missing = root.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
         let made = Self(missing.map(Path::to_owned).collect());
         fs::create_dir_all(root)?;
         Ok(made)
+    }
+
+    /// Leaves them in any case.
+    pub(crate) fn keep(mut self) {
+        self.0.clear();
     }
 }
 

@@ -21,6 +21,35 @@ const STYLE: &str = include_str!("page.css");
 /// The page; `plots` are those of each workload.
 pub(super) fn page(report: &Report, plots: &[Vec<Plot>]) -> String {
     let title = format!("{} \u{2013} rtbench report", report.profile.name);
+    let body = html! {
+        header {
+            h1 { (report.profile.name) " " (badge(report.status)) }
+            p.muted {
+                "Measured with " (report.tool.name) " " (report.tool.version) ", written "
+                time datetime=(report.created) { (report.created) }
+                ". The same figures for programs: " a href="report.json" { "report.json" }
+                ", " a href="latency.hlog" { "latency.hlog" } "."
+            }
+        }
+        (warnings(&report.warnings))
+        @if report.workloads.is_empty() { p.muted { "No workload was run." } }
+        @if report.workloads.len() > 1 { (contents(&report.workloads)) }
+        @for (workload, plots) in report.workloads.iter().zip(plots) { (section(workload, plots)) }
+        section {
+            h2 { "Machine" }
+            (machine(&report.machine))
+        }
+        section {
+            h2 { "Effective profile" }
+            p.muted { "From " code { (report.profile.path) } ", with every default filled in." }
+            pre { (toml(&report.profile.effective)) }
+        }
+    };
+    shell(&title, body)
+}
+
+/// A page of its own around `body`.
+pub(crate) fn shell(title: &str, body: Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -31,30 +60,7 @@ pub(super) fn page(report: &Report, plots: &[Vec<Plot>]) -> String {
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                header {
-                    h1 { (report.profile.name) " " (badge(report.status)) }
-                    p.muted {
-                        "Measured with " (report.tool.name) " " (report.tool.version) ", written "
-                        time datetime=(report.created) { (report.created) }
-                        ". The same figures for programs: " a href="report.json" { "report.json" }
-                        ", " a href="latency.hlog" { "latency.hlog" } "."
-                    }
-                }
-                (warnings(&report.warnings))
-                @if report.workloads.is_empty() { p.muted { "No workload was run." } }
-                @if report.workloads.len() > 1 { (contents(&report.workloads)) }
-                @for (workload, plots) in report.workloads.iter().zip(plots) { (section(workload, plots)) }
-                section {
-                    h2 { "Machine" }
-                    (machine(&report.machine))
-                }
-                section {
-                    h2 { "Effective profile" }
-                    p.muted { "From " code { (report.profile.path) } ", with every default filled in." }
-                    pre { (toml(&report.profile.effective)) }
-                }
-            }
+            body { (body) }
         }
     };
     // XML's forbidden characters are no better in HTML.
@@ -264,7 +270,7 @@ fn counter(name: &str, number: u64) -> String {
     if name.ends_with("_ns") { units::duration(number as f64) } else { units::integer(number) }
 }
 
-fn machine(machine: &Machine) -> Markup {
+pub(crate) fn machine(machine: &Machine) -> Markup {
     let unknown = || "unknown".to_owned();
     let rows = [
         ("operating system", machine.os.clone()),

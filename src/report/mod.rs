@@ -10,12 +10,13 @@
 
 mod assemble;
 mod decode;
-mod dir;
+mod digest;
+pub(crate) mod dir;
 mod hlog;
-mod html;
+pub(crate) mod html;
 mod machine;
 mod model;
-mod plot;
+pub(crate) mod plot;
 mod quality;
 mod summary;
 pub(crate) mod units;
@@ -30,8 +31,12 @@ use jiff::Timestamp;
 
 use crate::session::record::{ProfileInfo, RunRecord};
 
-pub(crate) use decode::histogram;
-pub(crate) use dir::ReportDir;
+pub(crate) use assemble::rfc3339;
+pub(crate) use decode::{histogram, slug};
+pub(crate) use digest::{Digest, digest};
+pub(crate) use dir::{ReportDir, utc_stamp};
+pub(crate) use machine::Machine;
+pub(crate) use model::Tool;
 
 /// A file of the report: its name in the folder and its content.
 type File = (String, Vec<u8>);

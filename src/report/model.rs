@@ -35,11 +35,22 @@ pub(super) struct Report {
 
 /// The program that measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Tool {
-    pub(super) name: String,
-    pub(super) version: String,
+pub(crate) struct Tool {
+    pub(crate) name: String,
+    pub(crate) version: String,
     /// Whether it was compiled without debug assertions.
-    pub(super) release_build: bool,
+    pub(crate) release_build: bool,
+}
+
+impl Tool {
+    /// This program.
+    pub(crate) fn this() -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            release_build: !cfg!(debug_assertions),
+        }
+    }
 }
 
 /// How a run ended.

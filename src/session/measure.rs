@@ -3,7 +3,9 @@
 //! Next file to read: `watch.rs`.
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
 use std::io;
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
@@ -31,16 +33,14 @@ pub(crate) struct Session {
     pub(super) interrupts: Interrupts,
     sender: Sender<(u32, Event)>,
     events: Receiver<(u32, Event)>,
+    /// How many runs were started: the number of the next one, by which its events are known.
+    started: Cell<u32>,
 }
 
 impl Session {
     /// A session whose children are this program. Ctrl-C is its own from now on.
     pub(crate) fn new() -> Result<Self> {
-        let command = |plan: &Plan| {
-            let mut command = Command::new(std::env::current_exe()?);
-            command.args(["__exec", plan.engine.as_str()]);
-            Ok(command)
-        };
+        let command = |plan: &Plan| Ok(child_of(&std::env::current_exe()?, plan));
         let session = Self::with(Box::new(command), Limits::default());
         session.interrupts.listen().context("cannot listen for Ctrl-C")?;
         Ok(session)
@@ -49,7 +49,8 @@ impl Session {
     /// A session with children of any kind, and deaf to signals.
     pub(super) fn with(command: Box<CommandFor>, limits: Limits) -> Self {
         let (sender, events) = channel();
-        Self { command, limits, interrupts: Interrupts::new(sender.clone()), sender, events }
+        let interrupts = Interrupts::new(sender.clone());
+        Self { command, limits, interrupts, sender, events, started: Cell::new(0) }
     }
 
     /// Whether the user asked to stop.
@@ -64,31 +65,53 @@ impl Session {
 
     /// Measures each of `runs`, also after one has failed; once the user interrupts, the rest is not started.
     pub(crate) fn measure(&self, runs: &[Planned], progress: &mut Progress) -> Vec<RunRecord> {
-        let mut records = Vec::new();
-        for (index, run) in runs.iter().enumerate() {
-            let mut record = RunRecord {
-                name: run.name.clone(),
-                plan: run.plan.clone(),
-                started: SystemTime::now(),
-                hello: None,
-                intervals: Vec::new(),
-                done: None,
-                outcome: Outcome::Interrupted,
-                warnings: Vec::new(),
-            };
-            if !self.interrupted() {
-                progress.start(&run.name, index, runs.len(), &run.plan);
-                record.outcome = self.measure_one(index as u32, &run.plan, &mut record, progress);
-                progress.end();
-            }
-            records.push(record);
-        }
-        records
+        let measure = |(index, run)| self.one(None, run, (index, runs.len()), progress);
+        runs.iter().enumerate().map(measure).collect()
     }
 
-    fn measure_one(&self, run: u32, plan: &Plan, record: &mut RunRecord, progress: &mut Progress) -> Outcome {
-        let started = (self.command)(plan)
-            .and_then(|command| Measuring::start(command, plan, run, self.sender.clone()));
+    /// Measures one run, by this program or by another build of it. Once the user interrupts, it is not started.
+    pub(crate) fn run(&self, program: Option<&Path>, run: &Planned, progress: &mut Progress) -> RunRecord {
+        self.one(program, run, (0, 1), progress)
+    }
+
+    fn one(
+        &self,
+        program: Option<&Path>,
+        run: &Planned,
+        (index, of): (usize, usize),
+        progress: &mut Progress,
+    ) -> RunRecord {
+        let mut record = RunRecord {
+            name: run.name.clone(),
+            plan: run.plan.clone(),
+            started: SystemTime::now(),
+            hello: None,
+            intervals: Vec::new(),
+            done: None,
+            outcome: Outcome::Interrupted,
+            warnings: Vec::new(),
+        };
+        if !self.interrupted() {
+            progress.start(&run.name, index, of, &run.plan);
+            let command = match program {
+                Some(program) => Ok(child_of(program, &run.plan)),
+                None => (self.command)(&run.plan),
+            };
+            record.outcome = self.watch(command, &run.plan, &mut record, progress);
+            progress.end();
+        }
+        record
+    }
+
+    fn watch(
+        &self,
+        command: io::Result<Command>,
+        plan: &Plan,
+        record: &mut RunRecord,
+        progress: &mut Progress,
+    ) -> Outcome {
+        let run = self.started.replace(self.started.get() + 1);
+        let started = command.and_then(|command| Measuring::start(command, plan, run, self.sender.clone()));
         let mut watch = match started {
             Ok(child) => Watch::new(child, plan, self.limits, record),
             Err(error) => {
@@ -116,4 +139,14 @@ impl Session {
             }
         }
     }
+}
+
+/// The program `program` as a measuring child.
+///
+/// The size of the environment decides where the stack begins, and so how code and data meet in the caches. A random
+/// one in each run turns that from a hidden difference between two settings into noise that can be seen.
+fn child_of(program: &Path, plan: &Plan) -> Command {
+    let mut command = Command::new(program);
+    command.args(["__exec", plan.engine.as_str()]).env("RTBENCH_LAYOUT", "x".repeat(fastrand::usize(..4096)));
+    command
 }

@@ -30,7 +30,7 @@ pub(crate) struct Progress {
 
 enum Display {
     Bar(ProgressBar),
-    Lines { last: Option<Instant> },
+    Lines { last: Option<Instant>, only_notes: bool },
     Quiet,
 }
 
@@ -67,9 +67,18 @@ impl Progress {
                 bar.set_style(style.expect("the template is well-formed").progress_chars("━╸─"));
                 Display::Bar(bar)
             }
-            false => Display::Lines { last: None },
+            false => Display::Lines { last: None, only_notes: false },
         };
         Self { display, run: None }
+    }
+
+    /// As [`new`](Self::new), but without the lines of each run: for many short ones.
+    pub(crate) fn of_many(quiet: bool) -> Self {
+        let mut progress = Self::new(quiet);
+        if let Display::Lines { last, .. } = progress.display {
+            progress.display = Display::Lines { last, only_notes: true };
+        }
+        progress
     }
 
     /// A run starts: number `index` of `total`, from 0.
@@ -83,7 +92,7 @@ impl Progress {
                 bar.set_prefix(label.clone());
                 bar.set_length((warmup + duration).as_millis() as u64);
             }
-            Display::Lines { last } => *last = None,
+            Display::Lines { last, .. } => *last = None,
             Display::Quiet => {}
         }
         let (phase, reached, heard) = (Phase::Setup, Duration::ZERO, Instant::now());
@@ -172,7 +181,8 @@ impl Progress {
                 bar.set_message(run.message());
                 bar.tick();
             }
-            Display::Lines { last } => {
+            Display::Lines { only_notes: true, .. } => {}
+            Display::Lines { last, .. } => {
                 let due = last.is_none_or(|last| last.elapsed() >= LINE_EVERY);
                 if now || due {
                     *last = Some(Instant::now());

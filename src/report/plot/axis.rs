@@ -15,18 +15,18 @@ const NINES: [f64; 7] = [50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999];
 /// Quantiles, each further nine as wide as the one before: a quantile stands at `-log10(1 - q)`.
 ///
 /// HdrHistogram's plots made this axis known; it gives the tail the room that its questions need.
-pub(super) struct LogNines {
+pub(crate) struct LogNines {
     nines: f64,
 }
 
 impl LogNines {
     /// An axis that shows what `samples` can tell, from the 99th percentile up to one past 99.9999.
-    pub(super) fn for_samples(samples: u64) -> Self {
+    pub(crate) fn for_samples(samples: u64) -> Self {
         Self { nines: (samples.max(1) as f64 * 2.0).log10().clamp(2.15, 6.3) }
     }
 
     /// The place of the quantile with `beyond` of `samples` above it.
-    pub(super) fn nines(samples: u64, beyond: f64) -> f64 {
+    pub(crate) fn nines(samples: u64, beyond: f64) -> f64 {
         (samples as f64 / beyond).log10()
     }
 }
@@ -57,7 +57,7 @@ impl ValueFormatter<f64> for LogNines {
 }
 
 /// Positive values by their magnitude, in a histogram's unit.
-pub(super) struct Magnitude {
+pub(crate) struct Magnitude {
     low: f64,
     high: f64,
     unit: Unit,
@@ -65,7 +65,7 @@ pub(super) struct Magnitude {
 
 impl Magnitude {
     /// An axis that holds `low` to `high` and ends on round values. What is below 1 is shown at 1.
-    pub(super) fn holding(low: u64, high: u64, unit: Unit) -> Self {
+    pub(crate) fn holding(low: u64, high: u64, unit: Unit) -> Self {
         let (low, high) = (low.max(1) as f64, high.max(1) as f64);
         let (low, high) = (round_down(low * 0.9), round_up(high * 1.02));
         // A flat line gets room above and below.
@@ -119,14 +119,14 @@ impl ValueFormatter<f64> for Magnitude {
 }
 
 /// Values from 0 in even steps.
-pub(super) struct FromZero {
+pub(crate) struct FromZero {
     high: f64,
     format: fn(f64) -> String,
 }
 
 impl FromZero {
     /// An axis that ends at `high`.
-    pub(super) fn to(high: f64, format: fn(f64) -> String) -> Self {
+    pub(crate) fn to(high: f64, format: fn(f64) -> String) -> Self {
         Self { high: if high > 0.0 { high } else { 1.0 }, format }
     }
 }
@@ -155,14 +155,61 @@ impl ValueFormatter<f64> for FromZero {
     }
 }
 
+/// Values of either sign in even steps.
+pub(crate) struct Even {
+    low: f64,
+    high: f64,
+    format: fn(f64) -> String,
+}
+
+impl Even {
+    /// An axis that holds these values, and 0.
+    pub(crate) fn holding(values: impl IntoIterator<Item = f64>, format: fn(f64) -> String) -> Self {
+        let finite = values.into_iter().filter(|value| value.is_finite());
+        let (low, high) = finite.fold((0.0, 0.0), |(low, high): (f64, f64), v| (low.min(v), high.max(v)));
+        let room = 0.06 * (high - low).max(1e-6);
+        Self { low: low - room, high: high + room, format }
+    }
+
+    /// An axis from `low` to `high`.
+    pub(crate) fn between(low: f64, high: f64, format: fn(f64) -> String) -> Self {
+        Self { low, high, format }
+    }
+}
+
+impl Ranged for Even {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
+        linear((value.clamp(self.low, self.high) - self.low) / (self.high - self.low), from, to)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        let step = round_up((self.high - self.low) / hint.max_num_points() as f64);
+        let (first, last) = ((self.low / step).ceil() as i64, (self.high / step).floor() as i64);
+        (first..=last).map(|nth| nth as f64 * step).collect()
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.low..self.high
+    }
+}
+
+impl ValueFormatter<f64> for Even {
+    fn format_ext(&self, value: &f64) -> String {
+        (self.format)(*value)
+    }
+}
+
 /// A frame in the picture with its two axes. Its edges are in pixels as shown.
-pub(super) struct Frame<X, Y> {
-    pub(super) x: X,
-    pub(super) y: Y,
-    pub(super) left: i32,
-    pub(super) right: i32,
-    pub(super) top: i32,
-    pub(super) bottom: i32,
+pub(crate) struct Frame<X, Y> {
+    pub(crate) x: X,
+    pub(crate) y: Y,
+    pub(crate) left: i32,
+    pub(crate) right: i32,
+    pub(crate) top: i32,
+    pub(crate) bottom: i32,
 }
 
 impl<X, Y> Frame<X, Y>
@@ -171,13 +218,13 @@ where
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     /// The drawn pixel of a point.
-    pub(super) fn at(&self, x: f64, y: f64) -> (i32, i32) {
+    pub(crate) fn at(&self, x: f64, y: f64) -> (i32, i32) {
         let x = self.x.map(&x, (self.left * SCALE, self.right * SCALE));
         (x, self.y.map(&y, (self.bottom * SCALE, self.top * SCALE)))
     }
 
     /// Grid and labels, at most `ticks` on the upright axis.
-    pub(super) fn draw(&self, canvas: &Canvas<'_>, ticks: usize, label_x: bool) -> Drawn {
+    pub(crate) fn draw(&self, canvas: &Canvas<'_>, ticks: usize, label_x: bool) -> Drawn {
         for value in self.y.key_points(ticks) {
             let (_, y) = self.at(0.0, value);
             canvas.path(vec![(self.left * SCALE, y), (self.right * SCALE, y)], stroke(GRID, 1.0))?;
@@ -195,7 +242,7 @@ where
     }
 
     /// Says that there is nothing to see.
-    pub(super) fn say(&self, canvas: &Canvas<'_>, text: &str) -> Drawn {
+    pub(crate) fn say(&self, canvas: &Canvas<'_>, text: &str) -> Drawn {
         let middle = ((self.left + self.right) / 2, (self.top + self.bottom) / 2);
         canvas.text(text, middle, 14, MUTED, Anchor::Middle)
     }
@@ -206,14 +253,14 @@ fn linear(share: f64, from: i32, to: i32) -> i32 {
 }
 
 /// The largest 1, 2 or 5 times a power of ten that is not above `value`.
-pub(super) fn round_down(value: f64) -> f64 {
+pub(crate) fn round_down(value: f64) -> f64 {
     let decade = 10f64.powf(value.log10().floor());
     let fits = |mantissa: &&f64| **mantissa * decade <= value * 1.000_001;
     [5.0, 2.0, 1.0].iter().find(fits).map_or(decade, |mantissa| mantissa * decade)
 }
 
 /// The smallest 1, 2 or 5 times a power of ten that is not below `value`.
-pub(super) fn round_up(value: f64) -> f64 {
+pub(crate) fn round_up(value: f64) -> f64 {
     let decade = 10f64.powf(value.log10().floor());
     let fits = |mantissa: &&f64| **mantissa * decade >= value * 0.999_999;
     [1.0, 2.0, 5.0, 10.0].iter().find(fits).map_or(decade * 10.0, |mantissa| mantissa * decade)

@@ -5,7 +5,7 @@
 //! attributes, and a style sheet in each picture replaces them where the reader prefers dark.
 #![forbid(unsafe_code)]
 
-mod axis;
+pub(crate) mod axis;
 mod percentiles;
 mod series;
 
@@ -18,13 +18,13 @@ use super::decode::Measured;
 use super::units;
 
 /// A finished picture.
-pub(super) struct Plot {
+pub(crate) struct Plot {
     /// Its file name.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// How to read it, in a sentence or two.
-    pub(super) reading: &'static str,
+    pub(crate) reading: &'static str,
     /// The picture.
-    pub(super) svg: String,
+    pub(crate) svg: String,
 }
 
 /// The plots of one run.
@@ -35,17 +35,17 @@ pub(super) fn of(run: &Measured<'_>) -> Result<Vec<Plot>> {
 }
 
 /// Drawn pixels for each shown one.
-const SCALE: i32 = 2;
+pub(crate) const SCALE: i32 = 2;
 /// Width of every picture, as shown.
-const WIDTH: i32 = 860;
+pub(crate) const WIDTH: i32 = 860;
 
-const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
-const INK: RGBColor = RGBColor(0x1f, 0x29, 0x33);
-const MUTED: RGBColor = RGBColor(0x5c, 0x68, 0x77);
-const GRID: RGBColor = RGBColor(0xe4, 0xe9, 0xef);
+pub(crate) const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
+pub(crate) const INK: RGBColor = RGBColor(0x1f, 0x29, 0x33);
+pub(crate) const MUTED: RGBColor = RGBColor(0x5c, 0x68, 0x77);
+pub(crate) const GRID: RGBColor = RGBColor(0xe4, 0xe9, 0xef);
 /// Told apart by people who see colours differently: Okabe and Ito's palette (Color Universal Design, 2008), its
 /// yellow left out because it is lost on white.
-const SERIES: [RGBColor; 6] = [
+pub(crate) const SERIES: [RGBColor; 6] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0xd5, 0x5e, 0x00),
     RGBColor(0x00, 0x9e, 0x73),
@@ -65,16 +65,16 @@ const DARK: [(RGBColor, &str); 7] = [
 ];
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Undrawn = DrawingAreaErrorKind<std::io::Error>;
-type Drawn = Result<(), Undrawn>;
+pub(crate) type Undrawn = DrawingAreaErrorKind<std::io::Error>;
+pub(crate) type Drawn = Result<(), Undrawn>;
 
 /// A picture under construction. All lengths are in pixels as shown.
-struct Canvas<'a> {
+pub(crate) struct Canvas<'a> {
     area: Area<'a>,
 }
 
 /// Draws a picture of [`WIDTH`] by `height` with a heading.
-fn picture(
+pub(crate) fn picture(
     height: i32,
     title: &str,
     subtitle: &str,
@@ -125,7 +125,7 @@ fn escape(text: &str) -> String {
 
 /// Where a text stands from its point.
 #[derive(Clone, Copy)]
-enum Anchor {
+pub(crate) enum Anchor {
     Start,
     Middle,
     End,
@@ -133,7 +133,14 @@ enum Anchor {
 
 impl Canvas<'_> {
     /// A line of text, centred on its point from top to bottom.
-    fn text(&self, text: &str, (x, y): (i32, i32), size: i32, color: RGBColor, anchor: Anchor) -> Drawn {
+    pub(crate) fn text(
+        &self,
+        text: &str,
+        (x, y): (i32, i32),
+        size: i32,
+        color: RGBColor,
+        anchor: Anchor,
+    ) -> Drawn {
         let horizontal = match anchor {
             Anchor::Start => HPos::Left,
             Anchor::Middle => HPos::Center,
@@ -146,7 +153,7 @@ impl Canvas<'_> {
     }
 
     /// A line through points given in drawn pixels.
-    fn path(&self, points: Vec<(i32, i32)>, style: ShapeStyle) -> Drawn {
+    pub(crate) fn path(&self, points: Vec<(i32, i32)>, style: ShapeStyle) -> Drawn {
         if points.len() < 2 {
             return Ok(());
         }
@@ -154,12 +161,18 @@ impl Canvas<'_> {
     }
 
     /// A dot at a point given in drawn pixels.
-    fn dot(&self, at: (i32, i32), radius: i32, color: RGBColor) -> Drawn {
+    pub(crate) fn dot(&self, at: (i32, i32), radius: i32, color: RGBColor) -> Drawn {
         self.area.draw(&Circle::new(at, radius * SCALE, color.filled()))
     }
 
+    /// The ground between two lines of as many points, given in drawn pixels.
+    pub(crate) fn band(&self, low: &[(i32, i32)], high: &[(i32, i32)], color: RGBColor) -> Drawn {
+        let around: Vec<_> = low.iter().chain(high.iter().rev()).copied().collect();
+        self.area.draw(&Polygon::new(around, color.mix(0.22).filled()))
+    }
+
     /// A level line of dashes at a height in drawn pixels.
-    fn dashed(&self, y: i32, (left, right): (i32, i32), style: ShapeStyle) -> Drawn {
+    pub(crate) fn dashed(&self, y: i32, (left, right): (i32, i32), style: ShapeStyle) -> Drawn {
         const DASH: i32 = 5 * SCALE;
         let (left, right) = (left * SCALE, right * SCALE);
         for from in (left..right).step_by(3 * DASH as usize / 2) {
@@ -169,7 +182,7 @@ impl Canvas<'_> {
     }
 
     /// Writes names to the right of a frame, at the ends of its lines and moved apart where they would meet.
-    fn names<X, Y>(&self, frame: &axis::Frame<X, Y>, mut names: Vec<Name>) -> Drawn {
+    pub(crate) fn names<X, Y>(&self, frame: &axis::Frame<X, Y>, mut names: Vec<Name>) -> Drawn {
         const STEP: i32 = 16 * SCALE;
         let x = frame.right + 16;
         names.sort_by_key(|name| name.y);
@@ -197,7 +210,7 @@ impl Canvas<'_> {
 }
 
 /// The name of a line.
-struct Name {
+pub(crate) struct Name {
     /// Where the line ends, in drawn pixels.
     y: i32,
     color: RGBColor,
@@ -206,23 +219,23 @@ struct Name {
 }
 
 impl Name {
-    fn of_line(y: i32, color: RGBColor, text: &str) -> Self {
+    pub(crate) fn of_line(y: i32, color: RGBColor, text: &str) -> Self {
         Self { y, color, text: text.to_owned(), dashed: false }
     }
 }
 
 /// A line style; `width` as shown.
-fn stroke(color: RGBColor, width: f64) -> ShapeStyle {
+pub(crate) fn stroke(color: RGBColor, width: f64) -> ShapeStyle {
     color.stroke_width((width * f64::from(SCALE)).round() as u32)
 }
 
 /// A line style that lets the ground through.
-fn faint(color: RGBColor, opacity: f64, width: f64) -> ShapeStyle {
+pub(crate) fn faint(color: RGBColor, opacity: f64, width: f64) -> ShapeStyle {
     color.mix(opacity).stroke_width((width * f64::from(SCALE)).round() as u32)
 }
 
 /// `text` in at most `most` characters.
-fn shortened(text: &str, most: usize) -> String {
+pub(crate) fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
