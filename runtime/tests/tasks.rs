@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
-use runtime::runtime::{Handle, Runtime};
+use runtime::runtime::{Builder, Handle, Runtime};
 use runtime::task::{JoinHandle, yield_now};
 use support::{Drops, LOST, panic_text};
 
@@ -559,4 +560,32 @@ fn jobs_one_at_a_time_need_few_threads() {
     });
     // One, and perhaps a few that were started while a thread sat down.
     assert!(rt.metrics().num_blocking_threads() < 10, "{}", rt.metrics().num_blocking_threads());
+}
+
+/// A thread of the pool whose time is up, but that has not ended yet, does no more jobs: the next one needs another.
+#[test]
+fn a_job_does_not_wait_for_a_blocking_thread_that_ends() {
+    let (leaving, left) = mpsc::channel::<mpsc::Sender<()>>();
+    let leaving = Mutex::new(leaving);
+    let rt = Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .thread_keep_alive(Duration::ZERO)
+        .on_thread_stop(move || {
+            let (go, may_go) = mpsc::channel();
+            if leaving.lock().unwrap().send(go).is_ok() {
+                // Until the test is through with it, or over.
+                let _ = may_go.recv();
+            }
+        })
+        .enable_time()
+        .build()
+        .unwrap();
+    rt.block_on(async {
+        runtime::task::spawn_blocking(|| ()).await.unwrap();
+        let held = left.recv_timeout(LOST).expect("the thread ends");
+        let second = runtime::task::spawn_blocking(|| "done");
+        assert_eq!(runtime::time::timeout(LOST, second).await.expect("lost").unwrap(), "done");
+        drop(held);
+    });
+    drop(left);
 }

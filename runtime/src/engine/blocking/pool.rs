@@ -18,7 +18,7 @@
 //! Next file to read: `engine/sched/mod.rs`.
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
@@ -83,7 +83,11 @@ struct State {
     left: HashSet<usize>,
     /// The handle of a thread that ended by itself, joined by the next one that does.
     ended: Option<thread::JoinHandle<()>>,
+    /// Threads that have not ended.
     live: usize,
+    /// Those of them that will come back to the queue: all but the ones that have given up their seat. Only these count
+    /// towards the limit; else a job could wait in the queue for a thread that is on its way out.
+    serving: usize,
     next_thread: usize,
     closed: bool,
 }
@@ -264,10 +268,11 @@ impl Inner {
             state.laid.insert(seat.thread, job);
             self.idle.fetch_sub(1, Relaxed);
             Placed::Wake(seat.unparker)
-        } else if state.live < limit && self.soon_free.load(Relaxed) <= state.queue.len() {
+        } else if state.serving < limit && self.soon_free.load(Relaxed) <= state.queue.len() {
             let number = state.next_thread;
             state.next_thread += 1;
             state.live += 1;
+            state.serving += 1;
             state.laid.insert(number, job);
             self.threads.store(state.live, Relaxed);
             Placed::NeedsThread(number)
@@ -293,9 +298,10 @@ impl Inner {
     fn do_without_thread(&self, number: usize, error: io::Error) -> io::Result<()> {
         let mut state = self.state.lock();
         state.live -= 1;
+        state.serving -= 1;
         self.threads.store(state.live, Relaxed);
-        let others = state.live;
-        if others == 0 && state.closed {
+        let others = state.serving;
+        if state.live == 0 && state.closed {
             self.empty.notify_all();
         }
         let job = state.laid.remove(&number);
@@ -319,33 +325,35 @@ impl Inner {
         let inner = this.clone();
         this.hooks.thread_builder().spawn(move || {
             // Also when a hook panics: a thread that has gone must not be waited for.
-            let leave = Leave { inner: &inner, number };
+            let leave = Leave { inner: &inner, number, retired: Cell::new(false) };
             around(&mut || {
                 inner.hooks.started();
-                Inner::work(&inner, number);
+                leave.retired.set(Inner::work(&inner, number));
                 inner.hooks.stopping();
             });
             drop(leave);
         })
     }
 
-    fn work(this: &Arc<Self>, number: usize) {
+    /// Returns whether the thread ends because it has grown old.
+    fn work(this: &Arc<Self>, number: usize) -> bool {
         HERE.with(|here| *here.borrow_mut() = Some(Here { pool: this.clone(), soon_free: false }));
-        this.serve(number);
+        let retired = this.serve(number);
         HERE.with(|here| here.borrow_mut().take());
+        retired
     }
 
-    fn serve(&self, number: usize) {
+    fn serve(&self, number: usize) -> bool {
         let parker = Parker::new();
         let mut spinner = Spinner::new(self.config.idle_spin);
         loop {
             match self.next(number, &parker) {
                 Next::Run(job) => end(job, Job::run),
-                Next::End => return,
+                Next::End => return false,
                 Next::Sit => {
                     let woken = parker.spin_then_park(&mut spinner, Some(self.config.keep_alive));
                     if !woken && self.grow_old(number) {
-                        return;
+                        return true;
                     }
                 }
             }
@@ -387,6 +395,7 @@ impl Inner {
         let mut state = self.state.lock();
         let Some(seat) = state.seats.iter().position(|seat| seat.thread == number) else { return false };
         state.seats.remove(seat);
+        state.serving -= 1;
         self.idle.fetch_sub(1, Relaxed);
         true
     }
@@ -396,6 +405,8 @@ impl Inner {
 struct Leave<'a> {
     inner: &'a Inner,
     number: usize,
+    /// Whether it has been taken off those that serve.
+    retired: Cell<bool>,
 }
 
 impl Drop for Leave<'_> {
@@ -403,6 +414,9 @@ impl Drop for Leave<'_> {
         let inner = self.inner;
         let mut state = inner.state.lock();
         state.live -= 1;
+        if !self.retired.get() {
+            state.serving -= 1;
+        }
         inner.threads.store(state.live, Relaxed);
         // Only after a panic in a hook: a job was meant for this thread.
         let orphan = state.laid.remove(&self.number);
