@@ -589,3 +589,44 @@ fn a_job_does_not_wait_for_a_blocking_thread_that_ends() {
     });
     drop(left);
 }
+
+#[test]
+fn a_thread_that_cannot_be_started_is_an_error_and_leaves_nothing() {
+    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    // More than any address space has.
+    let build = || {
+        runtime::runtime::Builder::new_multi_thread()
+            .worker_threads(3)
+            .thread_stack_size(1 << 60)
+            .enable_all()
+            .build()
+    };
+    assert!(build().is_err());
+    // Other tests' threads come and go in this process: only a leak that repeats itself stands out.
+    let before = threads();
+    for _ in 0..200 {
+        assert!(build().is_err());
+    }
+    assert!(threads() < before + 200, "{before} threads before, {} after", threads());
+}
+
+#[test]
+fn a_second_worker_that_cannot_be_started_ends_the_first() {
+    use std::sync::atomic::AtomicUsize;
+    let named = Arc::new(AtomicUsize::new(0));
+    let ended = Arc::new(AtomicUsize::new(0));
+    let (names, ends) = (named.clone(), ended.clone());
+    let built = runtime::runtime::Builder::new_multi_thread()
+        .worker_threads(3)
+        .thread_name_fn(move || {
+            // A name that no thread can have: the second one's.
+            if names.fetch_add(1, SeqCst) == 1 { "a\0b".to_owned() } else { "worker".to_owned() }
+        })
+        .on_thread_stop(move || {
+            ends.fetch_add(1, SeqCst);
+        })
+        .build();
+    assert!(built.is_err());
+    assert_eq!(named.load(SeqCst), 2, "the third was not tried");
+    assert_eq!(ended.load(SeqCst), 1, "the first has ended before the error came back");
+}
