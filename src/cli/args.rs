@@ -11,7 +11,7 @@ use workloads::wire::EngineKind;
 
 use super::compare_args::{COMPARE_HELP, Compare, HISTORY_HELP, History};
 use crate::engines;
-use crate::profile::{DURATION, Overrides, WARMUP, parse_duration};
+use crate::profile::{DURATION, Overrides, Subject, WARMUP, parse_duration};
 
 /// Measure an asynchronous runtime: a TOML profile says how it is built and what runs on it.
 #[derive(Debug, Parser)]
@@ -57,6 +57,9 @@ pub(super) enum Command {
     /// Run the plan that comes down standard input
     #[command(name = "__exec", hide = true)]
     Exec(Exec),
+    /// Answer the questions about a plug-in that come down standard input
+    #[command(name = "__plugin", hide = true)]
+    Answer(Answer),
 }
 
 const RUN_HELP: &str = "\
@@ -107,14 +110,32 @@ impl Source {
     }
 }
 
+/// What is measured.
+#[derive(Debug, clap::Args)]
+pub(super) struct SubjectArgs {
+    /// The engine under the workloads: embedded (the default), or tokio, which refuses runtime keys that it has no
+    /// knob for. A plug-in brings its own
+    #[arg(long, value_name = "ENGINE", value_parser = engines::parse)]
+    engine: Option<EngineKind>,
+
+    /// Take the workloads from this plug-in, a shared library, instead of those that come with rtbench
+    #[arg(long, value_name = "FILE")]
+    plugin: Option<PathBuf>,
+}
+
+impl SubjectArgs {
+    pub(super) fn subject(&self) -> Subject {
+        Subject { engine: self.engine, plugin: self.plugin.clone() }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) source: Source,
 
-    /// The engine under the workloads: embedded, or tokio, which refuses runtime keys that it has no knob for
-    #[arg(long, value_name = "ENGINE", default_value_t, value_parser = engines::parse)]
-    pub(super) engine: EngineKind,
+    #[command(flatten)]
+    pub(super) subject: SubjectArgs,
 
     /// Show no progress; errors and the summary are still printed
     #[arg(long, short)]
@@ -126,15 +147,18 @@ pub(super) struct Check {
     #[command(flatten)]
     pub(super) source: Source,
 
-    /// The engine under the workloads: embedded, or tokio, which refuses runtime keys that it has no knob for
-    #[arg(long, value_name = "ENGINE", default_value_t, value_parser = engines::parse)]
-    pub(super) engine: EngineKind,
+    #[command(flatten)]
+    pub(super) subject: SubjectArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
     /// Show only this workload
     pub(super) workload: Option<String>,
+
+    /// List the workloads of this plug-in, a shared library
+    #[arg(long, value_name = "FILE")]
+    pub(super) plugin: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -142,6 +166,16 @@ pub(super) struct Exec {
     /// The engine that the plan is for
     #[arg(value_parser = engines::parse)]
     pub(super) engine: EngineKind,
+
+    /// The plug-in that the workload is in
+    #[arg(long)]
+    pub(super) plugin: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Answer {
+    /// The plug-in
+    pub(super) plugin: PathBuf,
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::Exit;
 use super::args::Check;
-use crate::engines::{self, Engine};
+use crate::engines;
 use crate::profile::{self, Profile};
 use crate::term;
 
@@ -21,17 +21,29 @@ use crate::term;
 ///
 /// What is wrong with the profile, or that standard output cannot be written.
 pub(super) fn check(args: &Check) -> Result<Exit> {
-    let profile = profile::load(&args.source.path, &args.source.settings, args.engine)?;
+    let profile = profile::load(&args.source.path, &args.source.settings, &args.subject.subject())?;
     let profile = profile::overridden(profile, &args.source.overrides());
-    term::print(&text(&profile, &engines::find(profile.engine)?))?;
+    // Which knobs a plug-in's engine has, only the plug-in knows.
+    let (subject, obeys): (_, fn(&str) -> bool) = match &profile.plugin {
+        Some(plugin) => {
+            let subject =
+                format!("the plug-in {} ({} {})", plugin.name, profile.engine, plugin.engine_version);
+            (subject, |_| true)
+        }
+        None => {
+            let engine = engines::find(profile.engine)?;
+            (engine.to_string(), engine.obeys)
+        }
+    };
+    term::print(&text(&profile, &subject, obeys))?;
     Ok(Exit::Success)
 }
 
-fn text(profile: &Profile, engine: &Engine) -> String {
+fn text(profile: &Profile, subject: &str, obeys: fn(&str) -> bool) -> String {
     let runs = profile::plan(profile);
     let load: u64 = runs.iter().map(|run| run.plan.warmup_ns + run.plan.duration_ns).sum();
     let mut text = format!(
-        "# {}: {} run{} on {engine}, {} of load in all, warm-up included.\n\
+        "# {}: {} run{} on {subject}, {} of load in all, warm-up included.\n\
          # The report would go to {}.\n\
          # Below is the profile with every key; `# default` marks those that it leaves out.\n\n",
         profile.path,
@@ -41,7 +53,7 @@ fn text(profile: &Profile, engine: &Engine) -> String {
         profile.report.dir.join(format!("{}-<UTC time>", profile.name)).display(),
     );
     let Value::Object(effective) = profile::effective(profile) else { unreachable!("a profile is a table") };
-    let keys = Keys { profile, engine };
+    let keys = Keys { profile, obeys };
     keys.table(&mut text, "", &effective);
     text
 }
@@ -52,7 +64,7 @@ const INHERITED: [&str; 3] = ["seed", "warmup", "duration"];
 /// Where a profile's keys come from, and where they go.
 struct Keys<'a> {
     profile: &'a Profile,
-    engine: &'a Engine,
+    obeys: fn(&str) -> bool,
 }
 
 impl Keys<'_> {
@@ -72,7 +84,7 @@ impl Keys<'_> {
                     continue;
                 }
                 _ if self.is_unknown(&inner(key)) => {
-                    (format!("# {key}"), format!("# {} has no such knob", self.engine.kind))
+                    (format!("# {key}"), format!("# {} has no such knob", self.profile.engine))
                 }
                 Value::Null => (format!("# {key}"), "# left to the runtime".to_owned()),
                 _ if written(&inner(key)) => (format!("{key} = {}", toml(value)), String::new()),
@@ -104,7 +116,7 @@ impl Keys<'_> {
 
     /// Whether a key is of the `[runtime]` table, and the engine lacks its knob.
     fn is_unknown(&self, path: &str) -> bool {
-        path.strip_prefix("runtime.").is_some_and(|key| !(self.engine.obeys)(key))
+        path.strip_prefix("runtime.").is_some_and(|key| !(self.obeys)(key))
     }
 }
 

@@ -9,6 +9,7 @@ use workloads::workload::Description;
 
 use super::Exit;
 use super::args::List;
+use crate::plugin::Inspector;
 use crate::{engines, profile, term};
 
 /// Runs the command.
@@ -17,9 +18,13 @@ use crate::{engines, profile, term};
 ///
 /// A name that no workload has, or that standard output cannot be written.
 pub(super) fn list(args: &List) -> Result<Exit> {
-    let all = profile::descriptions();
+    let plugin = args.plugin.as_deref().map(Inspector::start).transpose()?;
+    let all = plugin.as_ref().map_or_else(profile::descriptions, |plugin| plugin.workloads().to_vec());
     let Some(name) = &args.workload else {
-        term::print(&overview(&all))?;
+        term::print(&match plugin {
+            Some(plugin) => of_plugin(&plugin),
+            None => overview(&all),
+        })?;
         return Ok(Exit::Success);
     };
     let Some(workload) = all.iter().find(|workload| workload.name == *name) else {
@@ -41,6 +46,20 @@ fn overview(all: &[Description]) -> String {
         "{}\n`rtbench list WORKLOAD` shows the parameters of one.\n\nEngines for `--engine`, the default first:\n{}",
         term::table(&rows),
         term::indented(&term::table(&engines), "  "),
+    )
+}
+
+fn of_plugin(plugin: &Inspector) -> String {
+    let row = |workload: &Description| vec![workload.name.clone(), workload.summary.clone()];
+    let rows: Vec<_> = plugin.workloads().iter().map(row).collect();
+    let identity = plugin.identity();
+    format!(
+        "{}\nThe plug-in {} {} brings the engine {} {}.\n",
+        term::table(&rows),
+        identity.name,
+        identity.version,
+        identity.engine,
+        identity.engine_version,
     )
 }
 

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::plugin::Fault;
 use crate::profile::Invalid;
 use crate::{session, term};
 use args::{Args, Command};
@@ -54,7 +55,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(args) => compare::compare(&args).map(Into::into),
         Command::History(args) => history::history(&args).map(Into::into),
         Command::List(args) => list::list(&args).map(Into::into),
-        Command::Exec(args) => session::exec(args.engine),
+        Command::Exec(args) => session::exec(args.engine, args.plugin.as_deref()),
+        Command::Answer(args) => session::answer(&args.plugin),
     };
     result.unwrap_or_else(|error| complain(&error).into())
 }
@@ -69,5 +71,8 @@ fn complain(error: &anyhow::Error) -> Exit {
         Some(invalid) => term::complain(&invalid.render(term::color(&io::stderr()))),
         None => term::complain(&format!("error: {error:#}")),
     }
-    Exit::BadInput
+    match error.downcast_ref::<Fault>() {
+        Some(fault) if !fault.failure.is_input => Exit::Failure,
+        _ => Exit::BadInput,
+    }
 }

@@ -22,7 +22,7 @@ use crate::term::{self, Progress};
 ///
 /// What is wrong with the input, found before anything runs. What goes wrong later is told here, and in the exit code.
 pub(super) fn run(args: &Run) -> Result<Exit> {
-    let profile = profile::load(&args.source.path, &args.source.settings, args.engine)?;
+    let profile = profile::load(&args.source.path, &args.source.settings, &args.subject.subject())?;
     let profile = profile::overridden(profile, &args.source.overrides());
     let dir = ReportDir::prepare(&profile.report.dir, &profile.name, SystemTime::now())?;
     let session = Session::new()?;

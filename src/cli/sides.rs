@@ -13,7 +13,8 @@ use workloads::wire::{EngineKind, Plan};
 use super::compare_args::Compare;
 use crate::compare::folder::Stored;
 use crate::compare::model::{Allowed, PLAN_SCHEMA, Setup, Side, VERSION};
-use crate::profile::{self, CompareEntry, Overrides, Profile};
+use crate::engines;
+use crate::profile::{self, CompareEntry, Overrides, Profile, Subject};
 use crate::report::{self, Machine, Tool};
 
 /// What `--quick` means: 8 blocks are the fewest in which one of four metrics alone can be significant.
@@ -24,7 +25,7 @@ struct Asked {
     label: String,
     profile: PathBuf,
     settings: Vec<String>,
-    engine: EngineKind,
+    engine: Option<EngineKind>,
     program: Option<PathBuf>,
 }
 
@@ -37,7 +38,8 @@ pub(super) fn setup(args: &Compare) -> Result<(Setup, PathBuf)> {
     let asked = sides(args)?;
     let mut profiles = Vec::new();
     for side in &asked {
-        profiles.push(profile::load(&side.profile, &side.settings, side.engine)?);
+        let subject = Subject { engine: side.engine, plugin: None };
+        profiles.push(profile::load(&side.profile, &side.settings, &subject)?);
     }
     let first = &profiles[0];
     let how = how(args, &first.compare)?;
@@ -65,6 +67,9 @@ pub(super) fn setup(args: &Compare) -> Result<(Setup, PathBuf)> {
     let allowed: BTreeSet<Allowed> = args.allow.iter().copied().collect();
     for side in &sides[1..] {
         check_load(&sides[0], side, &workloads, &allowed)?;
+        if args.engine.len() < 2 && !allowed.contains(&Allowed::Engine) {
+            check_engine(&sides[0], side)?;
+        }
     }
     let setup = Setup {
         schema: PLAN_SCHEMA.to_owned(),
@@ -142,7 +147,7 @@ fn sides(args: &Compare) -> Result<Vec<Asked>> {
     if let [flavor] = args.flavors.as_slice() {
         fixed.push(format!("runtime.flavor={flavor}"));
     }
-    let engine = args.engine.first().copied().unwrap_or_default();
+    let engine = args.engine.first().copied();
     let side = |label: String| Asked {
         label,
         profile: args.profiles[0].clone(),
@@ -164,9 +169,11 @@ fn sides(args: &Compare) -> Result<Vec<Asked>> {
         Some(&"--flavors") => {
             args.flavors.iter().map(|flavor| with(flavor, format!("runtime.flavor={flavor}"))).collect()
         }
-        Some(&"--engine") => {
-            args.engine.iter().map(|engine| Asked { engine: *engine, ..side(engine.to_string()) }).collect()
-        }
+        Some(&"--engine") => args
+            .engine
+            .iter()
+            .map(|engine| Asked { engine: Some(*engine), ..side(engine.to_string()) })
+            .collect(),
         Some(&"--set with several values") => {
             let (key, values) = &varied[0];
             values.iter().map(|value| with(&format!("{key}={value}"), format!("{key}={value}"))).collect()
@@ -228,6 +235,34 @@ fn check_load(a: &Side, b: &Side, workloads: &[String], allowed: &BTreeSet<Allow
         }
     }
     Ok(())
+}
+
+/// Refuses sides whose plug-ins bring different engines, where engines are not what is compared.
+fn check_engine(a: &Side, b: &Side) -> Result<()> {
+    if let Some(difference) = a.plans.iter().zip(&b.plans).find_map(|(a, b)| engine_difference(a, b)) {
+        bail!(
+            "`{}` and `{}` are on different engines: {difference}; where that is what you want to compare, say \
+             --allow engine",
+            a.label,
+            b.label
+        );
+    }
+    Ok(())
+}
+
+/// In what the engines of two plans differ. Of a bundled one, the version is this program's.
+fn engine_difference(a: &Plan, b: &Plan) -> Option<String> {
+    let of = |plan: &Plan| {
+        let version = match &plan.plugin {
+            Some(plugin) => plugin.engine_version.clone(),
+            None => {
+                engines::find(plan.engine).map_or_else(|_| String::new(), |engine| engine.version.to_owned())
+            }
+        };
+        format!("{} {version}", plan.engine)
+    };
+    let (a, b) = (of(a), of(b));
+    (a != b).then(|| format!("{a} and {b}"))
 }
 
 /// In what two loads differ.

@@ -61,6 +61,8 @@ pub(crate) struct Setup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Allowed {
+    /// Different engines, or versions of one, that plug-ins bring with them.
+    Engine,
     /// Runs of different machines.
     Machine,
     /// Different loads: kinds of workload, their parameters, seeds, lengths of the window.

@@ -26,7 +26,7 @@ pub(crate) struct Engine {
     pub(crate) kind: EngineKind,
     /// Its own name.
     name: &'static str,
-    version: &'static str,
+    pub(crate) version: &'static str,
     /// Whether it has the knob under this key of the `[runtime]` table.
     pub(crate) obeys: fn(&str) -> bool,
     /// The keys of the `[runtime]` table that it cannot obey, each with the reason.

@@ -21,7 +21,9 @@ pub(crate) use catalog::descriptions;
 pub(crate) use compare::{CompareEntry, Metric, blocks_in_range, percent, percent_text, set_gate};
 pub(crate) use plan::{Overrides, Planned, effective, overridden, plan};
 pub(crate) use problem::{Invalid, nearest};
+pub(crate) use read::Subject;
 pub(crate) use read::load;
+pub(crate) use section::is_name;
 pub(crate) use section::parse_duration;
 
 use std::collections::BTreeSet;
@@ -31,7 +33,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use workloads::rt::config::RuntimeConfig;
-use workloads::wire::EngineKind;
+use workloads::wire::{EngineKind, PluginId};
 
 /// What a profile says.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub(crate) struct Profile {
     pub(crate) duration: Duration,
     /// The engine under test; not a key, so that one profile serves all of them.
     pub(crate) engine: EngineKind,
+    /// The plug-in that its workloads are in.
+    pub(crate) plugin: Option<PluginId>,
     /// What it is built from.
     pub(crate) runtime: RuntimeConfig,
     /// What runs on it, one after the other, each on a fresh runtime in a fresh process.
@@ -95,5 +99,4 @@ pub(crate) const DURATION: RangeInclusive<Duration> =
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_secs(60);
 
 /// Keys of a `[[workload]]` that are not the workload's parameters.
-#[cfg(test)]
-const RESERVED: [&str; 5] = ["kind", "name", "seed", "warmup", "duration"];
+pub(crate) const RESERVED: [&str; 5] = ["kind", "name", "seed", "warmup", "duration"];

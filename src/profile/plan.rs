@@ -71,6 +71,7 @@ pub(crate) fn plan(profile: &Profile) -> Vec<Planned> {
         plan: Plan {
             protocol: PROTOCOL,
             engine: profile.engine,
+            plugin: profile.plugin.clone(),
             runtime: runtime.clone(),
             workload: entry.kind.clone(),
             params: entry.params.clone(),
@@ -119,7 +120,7 @@ pub(crate) fn effective(profile: &Profile) -> Value {
         let margin = compare.gates.get(metric).map_or("off".to_owned(), |margin| percent_text(*margin));
         (metric.name().to_owned(), Value::from(margin))
     };
-    json!({
+    let mut effective = json!({
         "name": profile.name,
         "seed": profile.seed,
         "warmup": human(profile.warmup),
@@ -135,7 +136,11 @@ pub(crate) fn effective(profile: &Profile) -> Value {
             "inconclusive": if compare.inconclusive_fails { "fail" } else { "pass" },
             "gate": Metric::ALL.iter().map(gate).collect::<Map<_, _>>(),
         },
-    })
+    });
+    if let (Some(plugin), Value::Object(keys)) = (&profile.plugin, &mut effective) {
+        keys.shift_insert(1, "plugin".to_owned(), json!(plugin.path));
+    }
+    effective
 }
 
 /// Puts `null` where a knob stands that the engine does not have.

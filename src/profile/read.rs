@@ -13,23 +13,40 @@ use workloads::params::ParamError;
 use workloads::rt::config::RuntimeConfig;
 use workloads::wire::EngineKind;
 
+use super::catalog::Catalog;
 use super::problem::{Invalid, Place, Problem, Source, nearest};
 use super::section::{Section, is_name};
 use super::tree::{self, Entry, Table, Value};
-use super::{DURATION, INTERVAL, Profile, ReportEntry, WARMUP, WorkloadEntry, catalog, compare, runtime};
-use crate::engines::{self, Engine};
+use super::{DURATION, INTERVAL, Profile, ReportEntry, WARMUP, WorkloadEntry, compare, runtime};
+use crate::engines;
+use crate::plugin::Inspector;
 
 /// Larger files are no profiles.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Reads the profile at `path`, lays `settings` (`KEY=VALUE`) over it, and checks that `engine` can obey it.
+/// What the command line says of the engine and of where the workloads are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Subject {
+    /// The engine. `None`: the plug-in's, else the default one.
+    pub(crate) engine: Option<EngineKind>,
+    /// The plug-in, instead of the profile's.
+    pub(crate) plugin: Option<PathBuf>,
+}
+
+impl From<EngineKind> for Subject {
+    fn from(engine: EngineKind) -> Self {
+        Self { engine: Some(engine), plugin: None }
+    }
+}
+
+/// Reads the profile at `path`, lays `settings` (`KEY=VALUE`) over it, and checks it against the workloads and the
+/// engine of `subject`.
 ///
 /// # Errors
 ///
-/// [`Invalid`] for what stands in the file or the settings, plain errors for a file that cannot be read and for
-/// an engine that this build does not have.
-pub(crate) fn load(path: &Path, settings: &[String], engine: EngineKind) -> Result<Profile> {
-    let engine = engines::find(engine)?;
+/// [`Invalid`] for what stands in the file or the settings, [`Fault`](crate::plugin::Fault) for a plug-in that cannot
+/// be used, plain errors for a file that cannot be read and for an engine that is not to be had.
+pub(crate) fn load(path: &Path, settings: &[String], subject: &Subject) -> Result<Profile> {
     let shown = path.display().to_string();
     let mut sources = vec![Source { text: read_text(path)?, name: shown.clone() }];
     for setting in settings {
@@ -44,7 +61,30 @@ pub(crate) fn load(path: &Path, settings: &[String], engine: EngineKind) -> Resu
         problems.extend(tree::overlay(&mut tree, &source.text, index).err());
     }
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let profile = profile(&tree, &engine, stem, shown, &mut problems);
+    let plugin = plugin(&tree, path, &mut problems);
+    if !problems.is_empty() {
+        return Err(Invalid::new(sources, problems).into());
+    }
+    let catalog = match subject.plugin.clone().map(|path| (path, None)).or(plugin) {
+        Some((file, at)) => match (Inspector::start(&file), at) {
+            (Ok(inspector), _) => Catalog::plugin(inspector),
+            (Err(fault), Some(at)) if fault.failure.is_input => {
+                let problem = Problem::at(at, "this plug-in cannot be used", fault.what());
+                let problem = fault.failure.hint.iter().fold(problem, Problem::help);
+                return Err(Invalid::new(sources, vec![problem]).into());
+            }
+            (Err(fault), _) => return Err(fault.into()),
+        },
+        None => Catalog::bundled(engines::find(subject.engine.unwrap_or_default())?),
+    };
+    if let Some(engine) = subject.engine.filter(|engine| *engine != catalog.engine()) {
+        let theirs = catalog.engine();
+        bail!("the plug-in brings its own engine, {theirs}; leave out --engine {engine}");
+    }
+    let profile = profile(&tree, &catalog, stem, shown, &mut problems);
+    if let Some(fault) = catalog.fault() {
+        return Err(fault.into());
+    }
     match profile {
         Some(profile) if problems.is_empty() => Ok(profile),
         _ => Err(Invalid::new(sources, problems).into()),
@@ -96,14 +136,31 @@ fn similar(path: &Path) -> String {
     }
 }
 
+/// The plug-in that the profile at `path` names, and where. A relative path starts at the profile's folder.
+fn plugin<'t>(
+    tree: &'t Table,
+    path: &Path,
+    problems: &mut Vec<Problem>,
+) -> Option<(PathBuf, Option<&'t Place>)> {
+    let (file, at) = Section::new("the profile", tree, problems).text("plugin")?;
+    if file.is_empty() {
+        problems.push(Problem::at(at, "`plugin` is empty", "expected the path of a shared library"));
+        return None;
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Some((folder.join(file), Some(at)))
+}
+
 fn profile(
     tree: &Table,
-    engine: &Engine,
+    catalog: &Catalog,
     stem: String,
     path: String,
     problems: &mut Vec<Problem>,
 ) -> Option<Profile> {
     let mut top = Section::new("the profile", tree, problems);
+    // Read before everything else.
+    top.entry("plugin");
     let name = top.name("name").map(|(name, _)| name.to_owned());
     let seed = top.whole("seed").unwrap_or(1);
     let warmup = top.duration("warmup", WARMUP).unwrap_or(Duration::from_secs(2));
@@ -115,14 +172,14 @@ fn profile(
     top.finish();
 
     let runtime = match runtime_table {
-        Some((table, at)) => runtime::read(table, at, engine, problems),
+        Some((table, at)) => runtime::read(table, at, catalog, problems),
         None => RuntimeConfig::default(),
     };
     let report = report(report_table.map(|(table, _)| table), problems);
     let compare = compare_table.map(|(table, _)| compare::read(table, problems)).unwrap_or_default();
-    let workloads = workloads(workload_list, problems);
+    let workloads = workloads(workload_list, catalog, problems);
     for (entry, at) in &workloads {
-        if let Err((key, problem)) = catalog::needs(&entry.kind, &runtime) {
+        if let Err((key, problem)) = catalog.needs(&entry.kind, &runtime) {
             let place = runtime_table.map_or(*at, |(table, at)| runtime::place_of(key, table, at));
             problems.push(Problem::at(
                 place,
@@ -143,8 +200,21 @@ fn profile(
     let workloads = workloads.into_iter().map(|(entry, _)| entry).collect();
     let mut written = BTreeSet::new();
     tree.paths("", &mut written);
-    let engine = engine.kind;
-    Some(Profile { name, path, seed, warmup, duration, engine, runtime, workloads, report, compare, written })
+    let (engine, plugin) = (catalog.engine(), catalog.plugin_id());
+    Some(Profile {
+        name,
+        path,
+        seed,
+        warmup,
+        duration,
+        engine,
+        plugin,
+        runtime,
+        workloads,
+        report,
+        compare,
+        written,
+    })
 }
 
 fn report(table: Option<&Table>, problems: &mut Vec<Problem>) -> ReportEntry {
@@ -164,14 +234,20 @@ fn report(table: Option<&Table>, problems: &mut Vec<Problem>) -> ReportEntry {
 }
 
 /// The workloads, each with the place of its table.
-fn workloads<'t>(list: Option<&'t Entry>, problems: &mut Vec<Problem>) -> Vec<(WorkloadEntry, &'t Place)> {
+fn workloads<'t>(
+    list: Option<&'t Entry>,
+    catalog: &Catalog,
+    problems: &mut Vec<Problem>,
+) -> Vec<(WorkloadEntry, &'t Place)> {
     let mut workloads = Vec::new();
     match list.map(|entry| (&entry.node.value, &entry.node.at)) {
         Some((Value::List(list), _)) if !list.is_empty() => {
             for node in list {
                 match &node.value {
                     Value::Table(table) => {
-                        workloads.extend(workload(table, &node.at, problems).map(|entry| (entry, &node.at)));
+                        workloads.extend(
+                            workload(table, &node.at, catalog, problems).map(|entry| (entry, &node.at)),
+                        );
                     }
                     _ => {
                         problems.push(Problem::at(&node.at, "wrong type for `workload`", "expected a table"));
@@ -180,7 +256,8 @@ fn workloads<'t>(list: Option<&'t Entry>, problems: &mut Vec<Problem>) -> Vec<(W
             }
         }
         None | Some((Value::List(_), _)) => {
-            let help = format!("add a [[workload]] table with a `kind`, one of: {}", kinds().join(", "));
+            let help =
+                format!("add a [[workload]] table with a `kind`, one of: {}", catalog.kinds().join(", "));
             problems.push(Problem::whole("the profile has no workload", help));
         }
         Some((_, at)) => {
@@ -200,13 +277,15 @@ fn workloads<'t>(list: Option<&'t Entry>, problems: &mut Vec<Problem>) -> Vec<(W
     workloads
 }
 
-fn kinds() -> Vec<String> {
-    catalog::descriptions().into_iter().map(|workload| workload.name).collect()
-}
-
 /// A parameter that the workload refuses; `entry` is what was written for it.
-fn refused(kind: &str, error: ParamError, entry: Option<&Entry>, kind_at: &Place) -> Problem {
-    let known = catalog::descriptions().into_iter().find(|workload| workload.name == kind);
+fn refused(
+    catalog: &Catalog,
+    kind: &str,
+    error: ParamError,
+    entry: Option<&Entry>,
+    kind_at: &Place,
+) -> Problem {
+    let known = catalog.find(kind);
     let known = known.is_some_and(|workload| workload.params.iter().any(|param| param.name == error.key));
     let (title, place) = match known {
         true => (format!("wrong value for `{}`", error.key), entry.map(|entry| &entry.node.at)),
@@ -227,7 +306,12 @@ fn refused(kind: &str, error: ParamError, entry: Option<&Entry>, kind_at: &Place
     }
 }
 
-fn workload(table: &Table, at: &Place, problems: &mut Vec<Problem>) -> Option<WorkloadEntry> {
+fn workload(
+    table: &Table,
+    at: &Place,
+    catalog: &Catalog,
+    problems: &mut Vec<Problem>,
+) -> Option<WorkloadEntry> {
     let mut section = Section::new("[[workload]]", table, problems);
     let kind = section.text("kind");
     let name = section.name("name");
@@ -242,8 +326,11 @@ fn workload(table: &Table, at: &Place, problems: &mut Vec<Problem>) -> Option<Wo
             Err(problem) => section.problem(problem),
         }
     }
-    let kinds = kinds();
-    let help = format!("kinds: {} (see `rtbench list`)", kinds.join(", "));
+    let kinds = catalog.kinds();
+    let list = catalog
+        .plugin_id()
+        .map_or("rtbench list".to_owned(), |plugin| format!("rtbench list --plugin {}", plugin.path));
+    let help = format!("kinds: {} (see `{list}`)", kinds.join(", "));
     let Some((kind, kind_at)) = kind else {
         if table.get("kind").is_none() {
             section.problem(Problem::at(at, "a workload without a `kind`", "this one").help(help));
@@ -261,12 +348,12 @@ fn workload(table: &Table, at: &Place, problems: &mut Vec<Problem>) -> Option<Wo
     }
     let params = loop {
         // One error a check: what is wrong is reported, taken out, and the rest is checked again.
-        let error = match catalog::check(kind, &written) {
+        let error = match catalog.check(kind, &written) {
             Ok(params) => break params,
             Err(error) => error,
         };
         let entry = rest.iter().find(|entry| entry.key == error.key);
-        section.problem(refused(kind, error.clone(), entry.copied(), kind_at));
+        section.problem(refused(catalog, kind, error.clone(), entry.copied(), kind_at));
         if written.remove(&error.key).is_none() {
             break Map::new();
         }

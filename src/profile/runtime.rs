@@ -10,23 +10,34 @@ use serde_json::{Map, Value as Json};
 use workloads::rt::config::{Flavor, RuntimeConfig};
 use workloads::wire::EngineKind;
 
+use super::catalog::Catalog;
 use super::problem::{Place, Problem, nearest};
 use super::section::unknown_key;
 use super::tree::{Entry, Node, Table, Value};
-use crate::engines::Engine;
 
-/// Reads the table, whose header stands at `at`, for this engine.
-pub(super) fn read(table: &Table, at: &Place, engine: &Engine, problems: &mut Vec<Problem>) -> RuntimeConfig {
+/// Reads the table, whose header stands at `at`, for the catalog's engine.
+pub(super) fn read(
+    table: &Table,
+    at: &Place,
+    catalog: &Catalog,
+    problems: &mut Vec<Problem>,
+) -> RuntimeConfig {
     let defaults = to_json(&RuntimeConfig::default());
     let mut reader = Reader { written: defaults.clone(), defaults, problems };
     reader.table(table, &mut Vec::new());
     let Reader { written, defaults, problems } = reader;
     match serde_json::from_value(Json::Object(written)) {
         Ok(config) => {
-            for (key, problem) in (engine.refusals)(&config) {
-                let title = format!("the engine {} cannot obey `runtime.{key}`", engine.kind);
-                let help = format!("or use the engine {}, which has every knob", EngineKind::Embedded);
-                problems.push(Problem::at(place_of(&key, table, at), title, problem).help(help));
+            for (key, problem) in catalog.refusals(&config) {
+                let title = format!("the engine {} cannot obey `runtime.{key}`", catalog.engine());
+                let problem = Problem::at(place_of(&key, table, at), title, problem);
+                problems.push(match catalog.plugin_id() {
+                    Some(plugin) => problem.help(format!("that engine is the plug-in {}'s own", plugin.name)),
+                    None => {
+                        let embedded = EngineKind::Embedded;
+                        problem.help(format!("or use the engine {embedded}, which has every knob"))
+                    }
+                });
             }
             validated(config, &defaults, table, at, problems)
         }

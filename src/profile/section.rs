@@ -151,7 +151,7 @@ pub(super) fn unknown_key<'k>(
 }
 
 /// Whether a text can be a part of a file name and a tag everywhere.
-pub(super) fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     (1..=64).contains(&text.len()) && text.chars().all(fits)
 }

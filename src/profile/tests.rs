@@ -14,7 +14,7 @@ fn load_text(text: &str, settings: &[&str]) -> Profile {
     let path = dir.path().join("stem.toml");
     std::fs::write(&path, text).unwrap();
     let settings: Vec<_> = settings.iter().map(|&setting| setting.to_owned()).collect();
-    load(&path, &settings, EngineKind::Embedded).unwrap_or_else(|error| panic!("{error}"))
+    load(&path, &settings, &EngineKind::Embedded.into()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 const TWO: &str = r#"
@@ -150,7 +150,7 @@ fn the_first_profile_explains_every_key() {
         .map(|line| line.strip_prefix("# ").filter(|rest| is_key(rest)).unwrap_or(line))
         .collect();
     let all = load_text(&shown.join("\n"), &[]);
-    let written = load(&path, &[], EngineKind::Embedded).unwrap();
+    let written = load(&path, &[], &EngineKind::Embedded.into()).unwrap();
     for key in keys(&effective(&all)["runtime"], "runtime.") {
         assert!(all.written.contains(&key), "{key} is not explained");
     }

@@ -12,8 +12,8 @@ use crate::session::record::{Outcome, ProfileInfo, RunRecord};
 use super::decode::{self, Measured, MeasuredStream};
 use super::machine::Machine;
 use super::model::{
-    Counters, Engine, Failure, PerOperation, Percentile, Plan, Point, PointStream, Profile, Rate, Report,
-    SCHEMA, Status, Stream, Tool, Usage, VERSION, Workload,
+    Counters, Engine, Failure, PerOperation, Percentile, Plan, Plugin, Point, PointStream, Profile, Rate,
+    Report, SCHEMA, Status, Stream, Tool, Usage, VERSION, Workload,
 };
 use super::quality;
 
@@ -74,6 +74,13 @@ pub(super) fn workload(run: &Measured<'_>, cores: Option<u64>) -> Workload {
             .hello
             .as_ref()
             .map(|hello| Engine { name: hello.engine.clone(), version: hello.engine_version.clone() }),
+        plugin: record.plan.plugin.as_ref().map(|plugin| Plugin {
+            path: plugin.path.clone(),
+            name: plugin.name.clone(),
+            version: plugin.version.clone(),
+            sdk: plugin.sdk.clone(),
+            rustc: plugin.rustc.clone(),
+        }),
         plan: Plan {
             runtime: serde_json::to_value(&record.plan.runtime).unwrap_or_default(),
             params: record.plan.params.clone(),

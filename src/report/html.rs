@@ -10,7 +10,7 @@ use serde_json::Value;
 use workloads::wire::count;
 
 use super::machine::Machine;
-use super::model::{Counters, Report, Status, Stream, Warning, Workload};
+use super::model::{Counters, Plugin, Report, Status, Stream, Warning, Workload};
 use super::plot::Plot;
 use super::units;
 
@@ -131,10 +131,14 @@ fn what_ran(workload: &Workload) -> String {
         || "an engine that did not give its name".to_owned(),
         |engine| format!("{} {}", engine.name, engine.version),
     );
+    let plugin = workload.plugin.as_ref().map_or_else(String::new, |plugin| {
+        let Plugin { name, version, path, sdk, rustc } = plugin;
+        format!(" Plug-in {name} {version}, {path}, with SDK {sdk}, built by {rustc}.")
+    });
     let measured = workload.measured_ns.map_or_else(|| "nothing".to_owned(), |ns| units::tick(ns as f64));
     let warmup = units::tick(workload.plan.warmup_ns as f64);
     format!(
-        "{} on {engine}; started {}; {measured} measured after a warm-up of {warmup}.",
+        "{} on {engine}; started {}; {measured} measured after a warm-up of {warmup}.{plugin}",
         workload.kind, workload.started
     )
 }

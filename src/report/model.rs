@@ -94,6 +94,8 @@ pub(super) struct Workload {
     /// RFC 3339, UTC.
     pub(super) started: String,
     pub(super) engine: Option<Engine>,
+    /// The plug-in that the workload is in.
+    pub(super) plugin: Option<Plugin>,
     pub(super) plan: Plan,
     pub(super) measured_ns: Option<u64>,
     pub(super) rate: Rate,
@@ -119,6 +121,16 @@ pub(super) struct Failure {
 pub(super) struct Engine {
     pub(super) name: String,
     pub(super) version: String,
+}
+
+/// Where a foreign workload comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Plugin {
+    pub(super) path: String,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) sdk: String,
+    pub(super) rustc: String,
 }
 
 /// What was asked of the child.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use workloads::wire::count;
 
-use super::model::{Report, Status, Stream, Warning, Workload};
+use super::model::{Plugin, Report, Status, Stream, Warning, Workload};
 use super::units;
 
 /// The percentiles that fit on a line.
@@ -102,6 +102,11 @@ fn tell(out: &mut Terminal, workload: &Workload) {
     let window =
         workload.measured_ns.map_or_else(|| "nothing measured".to_owned(), |ns| units::tick(ns as f64));
     out.line(&format!("{name}  {status}, {window}"));
+    if let Some(plugin) = &workload.plugin {
+        let Plugin { name, version, path, sdk, rustc } = plugin;
+        let text = units::printable(&format!("{name} {version}, {path}, SDK {sdk}, {rustc}"));
+        out.line(&format!("  {}  {text}", out.paint(Style::Dim, "from ")));
+    }
     let rate = rate_line(workload);
     if !rate.is_empty() {
         out.line(&format!("  {}  {rate}", out.paint(Style::Dim, "rate ")));

@@ -73,6 +73,7 @@ impl Made {
             plan: Plan {
                 protocol: PROTOCOL,
                 engine: Default::default(),
+                plugin: None,
                 runtime: serde_json::from_value(json!({})).unwrap(),
                 workload: "echo".to_owned(),
                 params: json!({ "rate": self.rate, "connections": 64, "payload": "128 B" })

@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde_json::{Value, json};
-use workloads::wire::Unit;
+use workloads::wire::{PluginId, Unit};
 
 use super::machine::Machine;
 use super::model::{Report, Status, WarningKind};
@@ -54,6 +54,14 @@ fn of_every_sort() -> Vec<RunRecord> {
     (silent.hello, silent.done, silent.intervals) = (None, None, Vec::new());
     let mut counts = with_samples((0..60).map(|bit| 1 << bit));
     "counts".clone_into(&mut counts.name);
+    counts.plan.plugin = Some(PluginId {
+        path: "/plug-ins/libmade_up.so".to_owned(),
+        name: "made-up".to_owned(),
+        version: "2.0.0".to_owned(),
+        sdk: "0.1.0".to_owned(),
+        rustc: "rustc 1.95.0".to_owned(),
+        engine_version: "0.1.0".to_owned(),
+    });
     counts.hello.as_mut().unwrap().streams[0].unit = Unit::Count;
     vec![Made { intervals: 4, ..Made::echo() }.record(), interrupted, broken, empty, silent, counts]
 }
@@ -335,6 +343,8 @@ echo  complete, 8 s
     assert!(!all.contains('\u{1b}'), "{all}");
     assert!(all.contains("  latency        -        -        -        -  1.23 us        1\n"), "{all}");
     assert!(all.contains("warning: latency: too few samples (1) for"), "{all}");
+    let from = "  from   made-up 2.0.0, /plug-ins/libmade_up.so, SDK 0.1.0, rustc 1.95.0\n";
+    assert!(all.contains(from), "{all}");
 
     let mut talkative = Made { intervals: 4, ..Made::echo() }.record();
     talkative.warnings.push("word ".repeat(40));

@@ -121,7 +121,7 @@ impl Drop for Measuring {
 }
 
 /// Reads to the end and keeps the last [`TAIL_BYTES`].
-fn read_tail(mut from: impl Read) -> String {
+pub(crate) fn read_tail(mut from: impl Read) -> String {
     let (mut kept, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         match from.read(&mut buffer) {
@@ -139,7 +139,7 @@ fn read_tail(mut from: impl Read) -> String {
 }
 
 /// How a process ended, in words.
-pub(super) fn ending(status: &io::Result<ExitStatus>) -> String {
+pub(crate) fn ending(status: &io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => match (status.signal(), status.code()) {
             (Some(signal), _) => match signal_hook::low_level::signal_name(signal) {

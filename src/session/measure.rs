@@ -148,5 +148,8 @@ impl Session {
 fn child_of(program: &Path, plan: &Plan) -> Command {
     let mut command = Command::new(program);
     command.args(["__exec", plan.engine.as_str()]).env("RTBENCH_LAYOUT", "x".repeat(fastrand::usize(..4096)));
+    if let Some(plugin) = &plan.plugin {
+        command.arg("--plugin").arg(&plugin.path);
+    }
     command
 }

@@ -16,5 +16,7 @@ pub(crate) mod record;
 mod tests;
 mod watch;
 
-pub(crate) use exec::exec;
+pub(crate) use child::{ending, read_tail};
+pub(crate) use exec::{answer, exec};
 pub(crate) use measure::Session;
+pub(crate) use watch::last_lines;

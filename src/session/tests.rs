@@ -108,6 +108,7 @@ fn planned(name: &str) -> Planned {
     let plan = Plan {
         protocol: PROTOCOL,
         engine: EngineKind::Embedded,
+        plugin: None,
         runtime: RuntimeConfig::default(),
         workload: "echo".to_owned(),
         params: serde_json::Map::new(),

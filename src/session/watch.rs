@@ -17,6 +17,7 @@ use workloads::wire::{Failure, Frame, PROTOCOL, Phase, Plan};
 
 use super::child::{Measuring, ending};
 use super::record::{Outcome, RunRecord};
+use crate::plugin::{self, Border};
 use crate::term::Progress;
 
 /// How long a child may take for what has no planned length.
@@ -51,13 +52,27 @@ pub(super) struct Watch<'a> {
     killed: bool,
     /// Why the run failed, once it has.
     failure: Option<Failure>,
+    /// What a plug-in may send.
+    border: Option<Border>,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(child: Measuring, plan: &'a Plan, limits: Limits, record: &'a mut RunRecord) -> Self {
         let deadline = Instant::now() + limits.setup;
         let phase = Some(Phase::Setup);
-        Self { child, plan, limits, record, phase, deadline, interrupts: 0, killed: false, failure: None }
+        let border = plan.plugin.is_some().then(|| Border::new(plan));
+        Self {
+            child,
+            plan,
+            limits,
+            record,
+            phase,
+            deadline,
+            interrupts: 0,
+            killed: false,
+            failure: None,
+            border,
+        }
     }
 
     fn limit(&self, phase: Phase) -> Duration {
@@ -69,6 +84,15 @@ impl<'a> Watch<'a> {
     }
 
     pub(super) fn hear(&mut self, frame: Frame, progress: &mut Progress) {
+        if let Some(border) = &mut self.border
+            && let Err(what) = border.pass(&frame)
+        {
+            // What comes after the first breach is not believed, either.
+            if self.failure.is_none() {
+                self.fail(what);
+            }
+            return;
+        }
         match frame {
             Frame::Hello(hello) if hello.protocol != PROTOCOL => {
                 let theirs = hello.protocol;
@@ -162,11 +186,17 @@ impl<'a> Watch<'a> {
 
     /// The child's pipe has ended: what became of the run.
     pub(super) fn end(self, closed: io::Result<()>) -> Outcome {
-        let Self { child, record, phase, interrupts, killed, failure, limits, .. } = self;
+        let Self { child, record, phase, interrupts, killed, mut failure, limits, border, plan, .. } = self;
         let (status, said) = child.finish(if killed { Duration::ZERO } else { limits.stop });
         let said = last_lines(&said);
+        if border.is_some() {
+            let found = plugin::verify(record).err();
+            failure = failure.or(found.map(Failure::broken));
+        }
+        let who =
+            plan.plugin.as_ref().map_or(String::new(), |plugin| format!("the plug-in {}: ", plugin.path));
         if let Some(Failure { is_input, message, hint }) = failure {
-            return Outcome::Failed { message: with_said(message, &said), hint, is_input };
+            return Outcome::Failed { message: who + &with_said(message, &said), hint, is_input };
         }
         let Some(done) = &record.done else {
             let during = phase.map_or("its end", phase_name);
@@ -178,7 +208,7 @@ impl<'a> Watch<'a> {
                 record.warnings.push(format!("the measuring process {why} and was killed in {during}"));
                 return Outcome::Interrupted;
             }
-            let mut message = format!("the measuring process {} in {during}", ending(&status));
+            let mut message = format!("{who}the measuring process {} in {during}", ending(&status));
             if let Err(error) = closed {
                 message.push_str(&format!("; what it said last cannot be read: {error}"));
             }
@@ -212,7 +242,7 @@ fn phase_name(phase: Phase) -> &'static str {
 }
 
 /// The end of what a child wrote, short enough for a message.
-fn last_lines(text: &str) -> String {
+pub(crate) fn last_lines(text: &str) -> String {
     const LINES: usize = 12;
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let skipped = lines.len().saturating_sub(LINES);

@@ -11,15 +11,16 @@
 //! | [`registry`] | the bundled workloads |
 //! | [`engine`] | the runtime under test |
 //! | [`exec`](mod@exec) | the measuring child |
+//! | [`plugin`] | all of this from a dynamic library that somebody else has written |
 //!
 //! Next file to read: `wire.rs`.
-#![forbid(unsafe_code)]
 
 mod bundled;
 pub mod engine;
 pub mod exec;
 pub mod load;
 pub mod params;
+pub mod plugin;
 pub mod record;
 pub mod registry;
 pub mod serve;
@@ -28,3 +29,6 @@ pub mod wire;
 pub mod workload;
 
 pub use rt;
+
+/// The compiler that built this crate, as `rustc --version` has it.
+pub const RUSTC: &str = env!("RUSTC_VERSION");

@@ -35,7 +35,7 @@ impl EngineKind {
     pub const ALL: [Self; 2] = [Self::Embedded, Self::Tokio];
 
     /// The name on the command line and in a plan: `embedded` or `tokio`.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
             Self::Tokio => "tokio",
@@ -57,6 +57,9 @@ pub struct Plan {
     /// Whose child this is for; another one refuses it.
     #[serde(default)]
     pub engine: EngineKind,
+    /// The plug-in that the workload is in; bundled ones are in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<PluginId>,
     /// The runtime to build.
     pub runtime: RuntimeConfig,
     /// The kind of workload, as `rtbench list` names it.
@@ -71,6 +74,23 @@ pub struct Plan {
     pub interval_ns: u64,
     /// Where the workload's random choices start.
     pub seed: u64,
+}
+
+/// Which plug-in, as it said itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginId {
+    /// The file, as an absolute path.
+    pub path: String,
+    /// Its name: that of its crate.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Version of the SDK in it.
+    pub sdk: String,
+    /// The compiler that built it.
+    pub rustc: String,
+    /// Version of the engine in it.
+    pub engine_version: String,
 }
 
 /// What the child says.
@@ -178,6 +198,16 @@ pub mod count {
     pub const FAILED: &str = "failed";
     /// Operations that were planned and could not be started, because too many were in flight.
     pub const DROPPED: &str = "dropped";
+    /// Operations that waited for others to come home; a workload that has this declares it as its own.
+    pub const QUEUED: &str = "queued";
+}
+
+/// Well-known names of [`Stream`]s: a run that has both is told where its generator limited it.
+pub mod stream {
+    /// Request latency, from the planned instant.
+    pub const LATENCY: &str = "latency";
+    /// How late the generator itself was: actual minus planned start.
+    pub const LAG: &str = "lag";
 }
 
 /// Increments of the runtime's counters, by name.

@@ -53,6 +53,18 @@ impl CounterDoc {
 }
 
 impl Description {
+    /// A workload of this name that takes nothing, counts nothing of its own, and needs both drivers.
+    pub fn new(name: &str, summary: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            summary: summary.to_owned(),
+            params: Vec::new(),
+            counters: Vec::new(),
+            needs_io: true,
+            needs_time: true,
+        }
+    }
+
     /// Whether a runtime made from `config` has what this workload needs.
     ///
     /// # Errors
@@ -74,8 +86,8 @@ impl Description {
 
 /// A kind of load that can be put on a runtime.
 ///
-/// One value serves any number of runs, one after another. A plug-in implements the same trait and runs its plans
-/// with [`exec_with`](crate::exec::exec_with): plan and frames are all that crosses the border.
+/// One value serves any number of runs, one after another. A plug-in implements the same trait and names it in
+/// [`export_plugin!`](crate::export_plugin): plan and frames are all that crosses the border.
 pub trait Workload: Send + Sync {
     /// What it is called, takes and counts.
     fn describe(&self) -> Description;
@@ -99,6 +111,25 @@ pub trait Workload: Send + Sync {
     ///
     /// What could not be had.
     fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure>;
+}
+
+/// So that a workload of the registry can be exported like one of the caller's own.
+impl<W: Workload + ?Sized> Workload for Arc<W> {
+    fn describe(&self) -> Description {
+        (**self).describe()
+    }
+
+    fn validate(&self, params: &Params) -> Result<(), ParamError> {
+        (**self).validate(params)
+    }
+
+    fn streams(&self, params: &Params) -> Vec<Stream> {
+        (**self).streams(params)
+    }
+
+    fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
+        (**self).setup(site)
+    }
 }
 
 /// A workload that is set up.

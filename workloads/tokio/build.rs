@@ -1,6 +1,9 @@
 //! Tells the workloads' source that `rt` is Tokio, and which version of it was locked.
 #![forbid(unsafe_code)]
 
+#[path = "../build/rustc.rs"]
+mod rustc;
+
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -8,10 +11,12 @@ fn main() {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the package is"));
     let lock = here.ancestors().map(|dir| dir.join("Cargo.lock")).find(|lock| lock.is_file());
     let lock = lock.expect("a build leaves a Cargo.lock in the folder of the workspace");
+    rustc::tell_version();
     println!("cargo::rustc-cfg=engine_tokio");
     println!("cargo::rustc-env=ENGINE_VERSION={}", tokio_version(&lock));
     println!("cargo::rerun-if-changed={}", lock.display());
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=../build");
 }
 
 /// The version of Tokio 1 in the lock file; cargo never locks two versions of one that are compatible.

@@ -68,17 +68,13 @@ impl From<Exit> for ExitCode {
 /// // A parent that dies before it has sent a plan.
 /// assert_eq!(exec(Cursor::new(Vec::new()), Vec::new()), Exit::ParentGone);
 /// ```
-pub fn exec(mut plan_from: impl Read + Send + 'static, frames_to: impl Write) -> Exit {
-    let mut frames = Frames(frames_to);
-    let result = match read_plan(&mut plan_from) {
-        Ok(Some(plan)) => {
-            let workload = find(&plan);
-            frames.run(workload, &plan, plan_from)
-        }
+pub fn exec(mut plan_from: impl Read + Send + 'static, mut frames_to: impl Write) -> Exit {
+    let plan = match wire::receive(&mut plan_from) {
+        Ok(Some(plan)) => Ok(plan),
         Ok(None) => return Exit::ParentGone,
-        Err(failure) => frames.hello(Vec::new()).and_then(|()| frames.failed(failure)),
+        Err(error) => Err(unreadable(&error)),
     };
-    result.unwrap_or(Exit::ParentGone)
+    run_message(plan, &registry::bundled(), plan_from, &mut |frame| wire::send(&mut frames_to, frame))
 }
 
 /// Runs one plan with a workload of the caller's; else as [`exec`].
@@ -86,38 +82,55 @@ pub fn exec_with(
     workload: Arc<dyn Workload>,
     plan: &Plan,
     stop: impl Read + Send + 'static,
-    frames_to: impl Write,
+    mut frames_to: impl Write,
 ) -> Exit {
-    Frames(frames_to).run(Ok(workload), plan, stop).unwrap_or(Exit::ParentGone)
+    let mut send = |frame: &Frame| wire::send(&mut frames_to, frame);
+    Frames(&mut send).run(workload, plan, stop).unwrap_or(Exit::ParentGone)
 }
 
-fn read_plan(from: &mut impl Read) -> Result<Option<Plan>, Failure> {
-    let unreadable =
-        |error: &dyn std::fmt::Display| Failure::broken(format!("the plan cannot be read: {error}"));
-    let Some(message) = wire::receive::<Value>(from).map_err(|error| unreadable(&error))? else {
-        return Ok(None);
+/// Runs the plan in a message, on one of `workloads`.
+pub(crate) fn run_message(
+    plan: Result<Value, Failure>,
+    workloads: &[Arc<dyn Workload>],
+    stop: impl Read + Send + 'static,
+    send: &mut SendFrame<'_>,
+) -> Exit {
+    let mut frames = Frames(send);
+    let found = plan.and_then(read_plan).and_then(|plan| Ok((find(workloads, &plan)?, plan)));
+    let result = match found {
+        Ok((workload, plan)) => frames.run(workload, &plan, stop),
+        Err(failure) => frames.hello(Vec::new()).and_then(|()| frames.failed(failure)),
     };
+    result.unwrap_or(Exit::ParentGone)
+}
+
+pub(crate) fn unreadable(error: &dyn std::fmt::Display) -> Failure {
+    Failure::broken(format!("the plan cannot be read: {error}"))
+}
+
+fn read_plan(message: Value) -> Result<Plan, Failure> {
     // The version first: a plan of another version need not have the rest of our fields.
     let theirs = message.get("protocol").and_then(Value::as_u64);
     if theirs != Some(u64::from(PROTOCOL)) {
         let theirs = theirs.map_or("none".to_owned(), |version| version.to_string());
         return Err(Failure::input(
             format!("the plan speaks protocol version {theirs}, this program speaks {PROTOCOL}"),
-            "parent and child must be the same build of rtbench",
+            "parent and child must be the same build of rtbench, or a plug-in built with its SDK",
         ));
     }
-    serde_json::from_value(message).map(Some).map_err(|error| unreadable(&error))
+    serde_json::from_value(message).map_err(|error| unreadable(&error))
 }
 
-fn find(plan: &Plan) -> Result<Arc<dyn Workload>, Failure> {
-    registry::find(&plan.workload).ok_or_else(|| {
-        let names: Vec<String> = registry::bundled().iter().map(|known| known.describe().name).collect();
-        let hint = match nearest(&plan.workload, names.iter().map(String::as_str)).first() {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!("there are {}", names.join(", ")),
-        };
-        Failure::input(format!("there is no workload `{}`", plan.workload), hint)
-    })
+fn find(workloads: &[Arc<dyn Workload>], plan: &Plan) -> Result<Arc<dyn Workload>, Failure> {
+    let names: Vec<String> = workloads.iter().map(|known| known.describe().name).collect();
+    if let Some(at) = names.iter().position(|name| *name == plan.workload) {
+        return Ok(workloads[at].clone());
+    }
+    let hint = match nearest(&plan.workload, names.iter().map(String::as_str)).first() {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("there are {}", names.join(", ")),
+    };
+    Err(Failure::input(format!("there is no workload `{}`", plan.workload), hint))
 }
 
 /// The checked parameters and the streams that they lead to.
@@ -145,11 +158,14 @@ enum Event {
     Stop,
 }
 
-struct Frames<W>(W);
+/// Takes one frame; an error means that nobody reads them.
+pub(crate) type SendFrame<'a> = dyn FnMut(&Frame) -> io::Result<()> + 'a;
 
-impl<W: Write> Frames<W> {
+struct Frames<'a>(&'a mut SendFrame<'a>);
+
+impl Frames<'_> {
     fn send(&mut self, frame: &Frame) -> io::Result<()> {
-        wire::send(&mut self.0, frame)
+        (self.0)(frame)
     }
 
     fn failed(&mut self, failure: Failure) -> io::Result<Exit> {
@@ -174,12 +190,11 @@ impl<W: Write> Frames<W> {
 
     fn run(
         &mut self,
-        workload: Result<Arc<dyn Workload>, Failure>,
+        workload: Arc<dyn Workload>,
         plan: &Plan,
         stop: impl Read + Send + 'static,
     ) -> io::Result<Exit> {
-        let checked = workload.and_then(|known| check(&*known, plan).map(|checked| (known, checked)));
-        let (workload, (params, streams)) = match checked {
+        let (params, streams) = match check(&*workload, plan) {
             Ok(checked) => checked,
             Err(failure) => {
                 self.hello(Vec::new())?;

@@ -8,12 +8,8 @@ use hdrhistogram::Histogram;
 use crate::record::{Counter, Records};
 use crate::wire::Stream;
 
-/// The stream of request latencies from the planned instant.
-pub(crate) const LATENCY: &str = "latency";
-/// The stream that says how late the generator itself was.
-pub(crate) const LAG: &str = "lag";
-/// The counter of operations that waited for others to come home.
-pub(crate) const QUEUED: &str = "queued";
+pub(crate) use crate::wire::count::QUEUED;
+pub(crate) use crate::wire::stream::{LAG, LATENCY};
 
 /// The part of the asked rate that may be missing.
 const MISSING: f64 = 0.02;

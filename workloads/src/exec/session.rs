@@ -3,7 +3,7 @@
 //! Next file to read: `exec/collect.rs`.
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
@@ -50,9 +50,9 @@ impl Session {
     }
 
     /// Sends frames from the warm-up's phase to the last word. `own` names the workload's own counters.
-    pub(super) fn serve<W: Write>(
+    pub(super) fn serve(
         mut self,
-        frames: &mut Frames<W>,
+        frames: &mut Frames<'_>,
         engine: Arc<Engine>,
         streams: &[Stream],
         own: Vec<String>,
@@ -103,9 +103,9 @@ impl Session {
     }
 
     /// Cuts slices until the load has ended. The workload's result, if it has ended as well.
-    fn collect<W: Write>(
+    fn collect(
         &mut self,
-        frames: &mut Frames<W>,
+        frames: &mut Frames<'_>,
         run: &Run,
         collector: &mut Collector,
     ) -> io::Result<Option<Result<(), Failure>>> {

@@ -24,6 +24,7 @@ fn plan(workload: &str, params: Value) -> Plan {
     Plan {
         protocol: PROTOCOL,
         engine: engine::KIND,
+        plugin: None,
         runtime: RuntimeConfig { worker_threads: Some(2), ..RuntimeConfig::default() },
         workload: workload.to_owned(),
         params: params.into_map(),

@@ -73,7 +73,7 @@ impl Param {
 }
 
 /// What is wrong with one parameter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParamError {
     /// The key that the user wrote, or would have to write.
     pub key: String,
