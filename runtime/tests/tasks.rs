@@ -611,22 +611,20 @@ fn a_thread_that_cannot_be_started_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
-fn a_second_worker_that_cannot_be_started_ends_the_first() {
-    use std::sync::atomic::AtomicUsize;
-    let named = Arc::new(AtomicUsize::new(0));
-    let ended = Arc::new(AtomicUsize::new(0));
-    let (names, ends) = (named.clone(), ended.clone());
-    let built = runtime::runtime::Builder::new_multi_thread()
-        .worker_threads(3)
-        .thread_name_fn(move || {
-            // A name that no thread can have: the second one's.
-            if names.fetch_add(1, SeqCst) == 1 { "a\0b".to_owned() } else { "worker".to_owned() }
-        })
-        .on_thread_stop(move || {
-            ends.fetch_add(1, SeqCst);
-        })
-        .build();
-    assert!(built.is_err());
-    assert_eq!(named.load(SeqCst), 2, "the third was not tried");
-    assert_eq!(ended.load(SeqCst), 1, "the first has ended before the error came back");
+fn a_panic_while_the_threads_are_started_leaves_none_behind() {
+    let named = AtomicUsize::new(0);
+    let (ends, ended) = mpsc::channel();
+    let text = panic_text(|| {
+        let built = runtime::runtime::Builder::new_multi_thread()
+            .worker_threads(3)
+            .thread_name_fn(move || match named.fetch_add(1, SeqCst) {
+                0 => "first\0".to_owned(),
+                _ => panic!("no name"),
+            })
+            .on_thread_stop(move || ends.send(thread::current().name().map(str::to_owned)).unwrap())
+            .build();
+        drop(built);
+    });
+    assert_eq!(text, "no name");
+    assert_eq!(ended.recv_timeout(LOST).unwrap().as_deref(), Some("first"));
 }

@@ -21,7 +21,8 @@ pub(crate) struct ThreadHooks {
 
 impl ThreadHooks {
     pub(crate) fn thread_builder(&self) -> thread::Builder {
-        let builder = thread::Builder::new().name((self.name)());
+        // The operating system's names end at the first NUL, and the standard library panics at one.
+        let builder = thread::Builder::new().name((self.name)().replace('\0', ""));
         match self.stack_size {
             Some(size) => builder.stack_size(size),
             None => builder,

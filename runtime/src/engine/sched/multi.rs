@@ -401,6 +401,13 @@ impl Workers {
     }
 }
 
+impl Drop for Workers {
+    /// Also when the naming of a thread panicked, and the runtime never came to be.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 /// Signs a worker's thread off.
 struct Gone(Arc<Shared<Multi>>);
 
