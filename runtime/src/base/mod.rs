@@ -8,6 +8,7 @@ pub(crate) mod coop;
 pub(crate) mod enter;
 pub(crate) mod interest;
 pub(crate) mod list;
+pub(crate) mod panic;
 pub(crate) mod park;
 pub(crate) mod prim;
 pub(crate) mod rand;

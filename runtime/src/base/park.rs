@@ -126,6 +126,11 @@ impl Unparker {
         self.inner.unpark();
     }
 
+    /// Whether it wakes that parker.
+    pub(crate) fn is_of(&self, parker: &Parker) -> bool {
+        Arc::ptr_eq(&self.inner, &parker.inner)
+    }
+
     /// A waker that unparks.
     pub(crate) fn into_waker(self) -> Waker {
         Waker::from(PlainArc::new(self))

@@ -4,6 +4,7 @@
 //! block its thread; what blocks belongs into [`spawn_blocking`].
 //!
 //! Next file to read: `task/task_local.rs`.
+#![forbid(unsafe_code)]
 
 mod builder;
 pub mod coop;

@@ -174,8 +174,11 @@ impl BlockingSpawner {
             }
             Placed::NeedsThread(number) => number,
         };
-        // Out of the lock: the thread's name comes from the user's code.
-        match Inner::start_thread(inner, number, around()) {
+        // Out of the lock: the thread's name comes from the user's code, which may panic.
+        let unstarted = Unstarted { inner, number };
+        let started = Inner::start_thread(inner, number, around());
+        std::mem::forget(unstarted);
+        match started {
             Ok(handle) => {
                 inner.keep_handle(number, handle);
                 Ok(())
@@ -398,6 +401,19 @@ impl Inner {
         state.serving -= 1;
         self.idle.fetch_sub(1, Relaxed);
         true
+    }
+}
+
+/// Takes back the count of a thread that was not started because of a panic.
+struct Unstarted<'a> {
+    inner: &'a Inner,
+    number: usize,
+}
+
+impl Drop for Unstarted<'_> {
+    fn drop(&mut self) {
+        // The panic tells more than this error would.
+        let _ = self.inner.do_without_thread(self.number, io::ErrorKind::Other.into());
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Core<P: Policy> {
     lifo_allowed: bool,
     /// Polls of tasks from the slot since the queue had its turn.
     lifo_polls: u32,
+    /// Whether the task that [`pop`](Self::pop) returned last came from the slot.
+    slot_had_its_turn: bool,
     /// Whether this worker is counted as searching.
     pub(crate) searching: bool,
     /// Whether the worker is in its sleep: what is pushed meanwhile comes from the driver.
@@ -59,6 +61,7 @@ impl<P: Policy> Core<P> {
             // Tasks of one thread run in the order in which they became ready.
             lifo_allowed: config.lifo_slot && config.flavor == Flavor::MultiThread,
             lifo_polls: 0,
+            slot_had_its_turn: false,
             searching: false,
             asleep: false,
             rand: FastRand::new(seed),
@@ -100,12 +103,16 @@ impl<P: Policy> Core<P> {
         }
     }
 
-    /// The next task of this worker's own.
+    /// The next task of this worker's own: the slot's, but not twice in a row. What fills it here is a look at the
+    /// events, and when there is one after each poll a single task could keep the queue waiting for ever.
     pub(crate) fn pop(&mut self) -> Option<Notified> {
-        if let Some(task) = self.lifo.take() {
+        if !std::mem::replace(&mut self.slot_had_its_turn, false)
+            && let Some(task) = self.lifo.take()
+        {
+            self.slot_had_its_turn = true;
             return Some(task);
         }
-        self.queue.pop()
+        self.queue.pop().or_else(|| self.lifo.take())
     }
 
     /// A task from the queue runs: the slot has its turns back.

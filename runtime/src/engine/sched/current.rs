@@ -67,7 +67,7 @@ impl Driven {
                 return self.drive(core, future);
             }
             // Announced first: a core that is given back after the next line wakes this thread.
-            self.shared.policy.waiting.lock().push(parker.unparker());
+            self.wait_for_core(&parker);
             if let Some(core) = self.take_core() {
                 return self.drive(core, future);
             }
@@ -76,6 +76,14 @@ impl Driven {
                 return output;
             }
             parker.park();
+        }
+    }
+
+    /// Has `parker` woken when the core is given back. A thread whose own future is woken often asks again and again.
+    fn wait_for_core(&self, parker: &Parker) {
+        let mut waiting = self.shared.policy.waiting.lock();
+        if !waiting.iter().any(|unparker| unparker.is_of(parker)) {
+            waiting.push(parker.unparker());
         }
     }
 

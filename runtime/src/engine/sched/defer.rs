@@ -6,6 +6,8 @@
 use std::cell::RefCell;
 use std::task::Waker;
 
+use crate::base::panic::swallow;
+
 /// The wakers that one worker has put off.
 #[derive(Debug, Default)]
 pub(crate) struct Defer {
@@ -31,7 +33,7 @@ impl Defer {
     pub(crate) fn wake(&self) {
         let mut batch = self.wakers.take();
         for waker in batch.drain(..) {
-            waker.wake();
+            swallow(|| waker.wake());
         }
         // Keep the memory, unless somebody has used the list in the meantime.
         let mut wakers = self.wakers.borrow_mut();

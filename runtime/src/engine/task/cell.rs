@@ -20,13 +20,14 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
-use super::error::{JoinError, swallow};
+use super::error::JoinError;
 use super::id::Current;
 use super::meta::Meta;
 use super::state::State;
 use super::vtable::{Vtable, table};
 use super::{Owner, Schedule};
 use crate::base::list::{Link, Links};
+use crate::base::panic::swallow;
 use crate::base::prim::UnsafeCell;
 
 /// What every reference to a task knows of it. At most a cache line.

@@ -6,7 +6,6 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Id;
 use super::join::Payload;
@@ -143,15 +142,5 @@ impl From<JoinError> for io::Error {
             Reason::Cancelled => "task was cancelled",
             Reason::Panic(_) => "task panicked",
         })
-    }
-}
-
-/// Runs foreign code whose panic has nowhere to go: the panic hook has reported it, and it ends here.
-pub(super) fn swallow(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // What was thrown may throw when it is dropped. That one is not given another chance.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(again);
-        }
     }
 }

@@ -8,11 +8,11 @@ use std::ptr::NonNull;
 use std::task::Context;
 
 use super::cell::{Body, Header, Polled};
-use super::error::swallow;
 use super::state::{Complete, Finish, Release, Shutdown, Start};
 use super::vtable::TaskRef;
 use super::waker::borrowed_waker;
 use super::{Id, Owner, Schedule};
+use crate::base::panic::swallow;
 
 /// A counted reference to a task of the scheduler type `S`: what an owner's list holds.
 pub(crate) struct Task<S: 'static> {

@@ -11,11 +11,11 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use super::error::swallow;
 use super::state::{Join, Leave};
 use super::vtable::TaskRef;
 use super::{AbortHandle, Id, JoinError};
 use crate::base::coop;
+use crate::base::panic::swallow;
 
 /// The permission to wait for a task and to have its output.
 ///

@@ -15,7 +15,6 @@
 
 use std::future::Future;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -79,15 +78,6 @@ struct Waiter {
 /// The bits that the word of the write direction holds. The other word holds the rest, errors too.
 fn write_bits() -> Ready {
     Ready::WRITABLE | Ready::WRITE_CLOSED
-}
-
-/// Wakes. A waker that panics is a bug of whoever made it, and has been reported by the panic hook: it must not take
-/// the driver's thread with it, nor the events of the others.
-fn wake_all(wakers: &mut WakeList) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| wakers.wake_all())) {
-        // Its drop is foreign code too.
-        mem::forget(payload);
-    }
 }
 
 impl Slot {
@@ -180,7 +170,7 @@ impl Slot {
             while wakers.can_push() {
                 let Some((_, waiter)) = woken.next() else {
                     drop(waiters);
-                    wake_all(&mut wakers);
+                    wakers.wake_all();
                     return;
                 };
                 if let Some(waker) = waiter.waker.take() {
@@ -190,7 +180,7 @@ impl Slot {
             // The list is full. Those that come to wait meanwhile see the readiness, so one more
             // round over those without a waker is all that this costs.
             drop(waiters);
-            wake_all(&mut wakers);
+            wakers.wake_all();
             waiters = self.waiters.lock();
         }
     }

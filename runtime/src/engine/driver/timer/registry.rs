@@ -101,9 +101,6 @@ impl TimerRegistry {
     }
 
     /// Fires what is due in that shard and wakes, in batches, without a lock. Returns how many.
-    ///
-    /// # Panics
-    /// With the panic of a waker. What was not fired then is due at once.
     pub(crate) fn fire(&self, shard: usize) -> usize {
         let exact = self.clock.is_paused();
         let next = self.shards[shard].next.load(Ordering::Acquire);
@@ -124,21 +121,10 @@ impl TimerRegistry {
     }
 
     /// Ends all timers: those registered are woken, and they and all later ones report it.
-    ///
-    /// # Panics
-    /// With the first panic of a waker, after all timers have been ended.
     pub(crate) fn shutdown(&self) {
-        let mut first = None;
         for shard in 0..self.shards() {
             self.locked(shard, |guarded| guarded.shut_down = true);
-            while let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                self.finish_all(shard, Wheel::pop_any, State::Shutdown)
-            })) {
-                first.get_or_insert(panic);
-            }
-        }
-        if let Some(panic) = first {
-            std::panic::resume_unwind(panic);
+            self.finish_all(shard, Wheel::pop_any, State::Shutdown);
         }
     }
 
