@@ -628,3 +628,85 @@ fn a_panic_while_the_threads_are_started_leaves_none_behind() {
     assert_eq!(text, "no name");
     assert_eq!(ended.recv_timeout(LOST).unwrap().as_deref(), Some("first"));
 }
+
+/// However seldom or often the worker looks at the events, one that yields for ever lets the others run.
+#[test]
+fn a_task_that_yields_for_ever_starves_nobody() {
+    for (interval, lifo) in [(1, true), (1, false), (2, true), (61, true)] {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().event_interval(interval);
+        if !lifo {
+            builder.disable_lifo_slot();
+        }
+        let rt = builder.build().unwrap();
+        rt.spawn(async {
+            loop {
+                yield_now().await;
+            }
+        });
+        let others = rt.spawn(async {
+            let tasks: Vec<_> = (0..20).map(|_| runtime::spawn(yield_now())).collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        let ended = rt.block_on(async { runtime::time::timeout(LOST, others).await });
+        ended.unwrap_or_else(|_| panic!("starved, with an event interval of {interval}")).unwrap();
+    }
+}
+
+#[test]
+fn a_hook_that_panics_costs_no_task() {
+    for threads in [None, Some(2)] {
+        let mut builder = match threads {
+            None => Builder::new_current_thread(),
+            Some(threads) => {
+                let mut builder = Builder::new_multi_thread();
+                builder.worker_threads(threads);
+                builder
+            }
+        };
+        let calls = Arc::new(AtomicUsize::new(0));
+        let hook = || {
+            let calls = calls.clone();
+            move || {
+                calls.fetch_add(1, SeqCst);
+                panic!("a hook's, on purpose");
+            }
+        };
+        let rt = builder
+            .enable_all()
+            .on_thread_start(hook())
+            .on_thread_stop(hook())
+            .on_thread_park(hook())
+            .on_thread_unpark(hook())
+            .build()
+            .unwrap();
+        rt.block_on(async {
+            for _ in 0..10 {
+                runtime::spawn(runtime::time::sleep(Duration::from_millis(1))).await.unwrap();
+                runtime::task::spawn_blocking(|| ()).await.unwrap();
+            }
+        });
+        drop(rt);
+        assert!(calls.load(SeqCst) > 0);
+    }
+}
+
+#[test]
+fn a_thread_name_that_panics_leaves_nothing_behind() {
+    let named = Arc::new(AtomicUsize::new(0));
+    let counted = named.clone();
+    let rt = Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .thread_name_fn(move || {
+            assert!(counted.fetch_add(1, SeqCst) > 0, "a name's, on purpose");
+            "named".to_owned()
+        })
+        .build()
+        .unwrap();
+    let text = panic_text(|| drop(rt.spawn_blocking(|| ())));
+    assert!(text.contains("on purpose"), "{text}");
+    // The limit of one thread has not been used up.
+    assert_eq!(rt.block_on(rt.spawn_blocking(|| 7)).unwrap(), 7);
+}

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::base::panic::swallow;
 use crate::base::prim::{PlainArc, thread};
 
 /// A callback without arguments.
@@ -46,9 +47,10 @@ impl ThreadHooks {
     }
 }
 
+/// A hook's panic is reported by the panic hook and ends there: the thread has tasks of others to run.
 fn call(callback: &Option<Callback>) {
     if let Some(callback) = callback {
-        callback();
+        swallow(|| callback());
     }
 }
 
