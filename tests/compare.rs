@@ -23,7 +23,7 @@ kind = "spawn_flood"
 blocks = 2
 warmup = "0s"
 duration = "60ms"
-noise_limit = "1000%"
+noise_limit = 1000
 [report]
 interval = "50ms"
 "#;
@@ -111,7 +111,9 @@ fn a_comparison_leaves_its_files_and_its_line() {
     assert_eq!(p50["verdict"], "INCONCLUSIVE");
     assert!(p50["reason"].as_str().unwrap().starts_with("2 blocks"));
     assert!(p50["reference"].as_f64().unwrap() > 0.0);
-    assert_eq!(fs::read_dir(folder.join("blocks")).unwrap().count(), 2);
+    // A busy machine may have had one measured again.
+    let blocks = fs::read_dir(folder.join("blocks")).unwrap().map(|entry| json(&entry.unwrap().path()));
+    assert_eq!(blocks.filter(|block| block["state"] == "kept").count(), 2);
     let runs = json(&folder.join("blocks/0001-0-1.json"))["runs"].as_array().unwrap().len();
     assert_eq!(runs, 4);
     for file in ["index.html", "forest.svg", "plan.json", "spawn_flood-0.curves.svg"] {

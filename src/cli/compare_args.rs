@@ -12,7 +12,7 @@ use workloads::wire::EngineKind;
 use super::args::{duration, warmup};
 use crate::compare::model::Allowed;
 use crate::engines;
-use crate::profile::{Metric, blocks_in_range, percent};
+use crate::profile::{Metric, blocks_in_range, noise_limit_in_range};
 
 pub(super) const COMPARE_HELP: &str = "\
 Every run is a fresh process. A block runs all sides and then all of them again in reverse order, so
@@ -39,7 +39,7 @@ Exit codes:
   2    bad input
   3    a metric regressed
   4    a metric is inconclusive, and `inconclusive = \"fail\"` or --fail-on-inconclusive
-  5    too noisy: equal runs differ by more than `noise_limit`
+  5    too noisy: equal runs differ by more than `noise_limit` margins
   130  interrupted (Ctrl-C); go on with --resume";
 
 #[derive(Debug, clap::Args)]
@@ -92,9 +92,9 @@ pub(super) struct Compare {
     #[arg(long, value_name = "METRIC=MARGIN", value_parser = gate, conflicts_with = "resume")]
     pub(super) gate: Vec<(String, String)>,
 
-    /// The noise between equal runs above which nothing is decided, such as 25%
-    #[arg(long, value_name = "SHARE", value_parser = percent, conflicts_with = "resume")]
-    pub(super) noise_limit: Option<f64>,
+    /// The noise between equal runs above which a metric is not decided, in margins of that metric
+    #[arg(long, value_name = "N", value_parser = noise_limit, conflicts_with = "resume")]
+    pub(super) noise_limit: Option<u64>,
 
     /// End with exit code 4 where a metric is inconclusive
     #[arg(long, conflicts_with = "resume")]
@@ -164,6 +164,10 @@ pub(super) struct History {
 
 fn blocks(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a whole number".to_owned()).and_then(blocks_in_range)
+}
+
+fn noise_limit(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number".to_owned()).and_then(noise_limit_in_range)
 }
 
 fn flavor(text: &str) -> Result<String, String> {

@@ -132,7 +132,9 @@ fn measure(setup: &Setup, both: &Both<'_>, metric: Metric) -> Judged {
         blocks: series.blocks() as u64,
         blocks_needed: None,
         serial_correlation: correlation,
-        too_noisy: margin.is_some() && floor.is_some_and(|floor| relative(floor) > setup.noise_limit),
+        too_noisy: margin
+            .zip(floor)
+            .is_some_and(|(margin, floor)| relative(floor) > margin * setup.noise_limit as f64),
         by_block: series.effects(),
     };
     if margin.is_some() {
@@ -158,8 +160,11 @@ fn obstacle(setup: &Setup, both: &Both<'_>, judged: &Judged) -> Option<String> {
     }
     if judged.too_noisy {
         let floor = 100.0 * judged.noise_floor.unwrap_or(f64::NAN);
-        let limit = 100.0 * setup.noise_limit;
-        return Some(format!("equal runs differ by {floor:.0} %, and the limit is {limit:.0} %"));
+        let limit = 100.0 * judged.margin.unwrap_or(f64::NAN) * setup.noise_limit as f64;
+        return Some(format!(
+            "equal runs differ by {floor:.0} %, and the limit is {limit:.0} %, {} margins",
+            setup.noise_limit
+        ));
     }
     None
 }

@@ -44,8 +44,8 @@ pub(crate) struct Setup {
     pub(crate) blocks: u64,
     /// The metrics that decide, each with its margin.
     pub(crate) gates: BTreeMap<Metric, f64>,
-    /// The noise above which nothing is decided.
-    pub(crate) noise_limit: f64,
+    /// The noise above which nothing is decided, in margins of each metric.
+    pub(crate) noise_limit: u64,
     pub(crate) inconclusive_fails: bool,
     /// What is measured. The first is the reference, unless there is a baseline.
     pub(crate) sides: Vec<Side>,

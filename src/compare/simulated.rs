@@ -45,7 +45,7 @@ fn setup(seed: u64, blocks: u64, sides: usize) -> Setup {
         quick: false,
         blocks,
         gates: CompareEntry::default().gates,
-        noise_limit: 0.25,
+        noise_limit: 8,
         inconclusive_fails: false,
         sides: (0..sides).map(side).collect(),
         workloads: vec!["echo".to_owned()],

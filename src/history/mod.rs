@@ -174,3 +174,71 @@ pub(crate) fn series(lines: &[Line]) -> Vec<Series<'_>> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(time: usize, candidate: &str, p50: f64) -> Line {
+        let point =
+            Point { value: Some(p50), effect: Some(0.0), interval: None, verdict: Some(Verdict::Equivalent) };
+        let unknown = Point { value: None, ..point.clone() };
+        Line {
+            schema: SCHEMA.to_owned(),
+            version: VERSION,
+            time: format!("2026-11-{:02}T00:00:00Z", time + 1),
+            label: Some(format!("commit <{time}>")),
+            comparison: "server".to_owned(),
+            outcome: Outcome::Pass,
+            workload: "echo".to_owned(),
+            reference: "first".to_owned(),
+            candidate: candidate.to_owned(),
+            host: None,
+            unit: Unit::Nanoseconds,
+            metrics: [(Metric::P50, point), (Metric::P99, unknown)].into(),
+        }
+    }
+
+    #[test]
+    fn each_metric_of_each_side_is_a_series_with_its_changes() {
+        let level = |time: usize| if time < 10 { 50_000.0 } else { 60_000.0 };
+        let lines: Vec<_> = (0..20)
+            .flat_map(|time| {
+                let wobble = 1.0 + 0.002 * (time % 3) as f64;
+                [line(time, "a", level(time) * wobble), line(time, "b", 70_000.0 * wobble)]
+            })
+            .collect();
+        let all = series(&lines);
+        assert_eq!(
+            all.iter().map(|series| series.candidate).collect::<Vec<_>>(),
+            ["a", "b"],
+            "no p99 without a value"
+        );
+        assert_eq!(all[0].changes.iter().map(|change| change.at).collect::<Vec<_>>(), [10]);
+        assert!(all[1].changes.is_empty());
+        let shown = text(&all);
+        let first = shown.lines().nth(1).unwrap();
+        assert!(first.contains("+20.0 % at 2026-11-11T00:00:00Z (commit <10>)"), "{shown}");
+        assert!(first.contains("60.1 us") && first.contains('▁') && first.contains('█'), "{shown}");
+        assert!(shown.lines().nth(2).unwrap().ends_with("none"), "{shown}");
+        let page = page(&all).unwrap();
+        assert_eq!(page.matches("<svg").count(), 2);
+        assert!(page.contains("commit &lt;10&gt;") && !page.contains("commit <"));
+    }
+
+    #[test]
+    fn a_line_survives_the_file_and_a_damaged_one_is_named() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("h.jsonl");
+        let lines = [line(1, "a", 1.5), line(2, "a", 2.5)];
+        let text: Vec<_> = lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect();
+        fs::write(&path, text.join("\n\n")).unwrap();
+        assert_eq!(read(&path).unwrap(), lines);
+        fs::write(&path, format!("{}\n{}", text[0], &text[1][..30])).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("h.jsonl:2 is damaged"));
+        fs::write(&path, text[0].replace("\"version\":1", "\"version\":7")).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("version 7"));
+        fs::write(&path, "").unwrap();
+        assert!(series(&read(&path).unwrap()).is_empty());
+    }
+}

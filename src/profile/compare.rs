@@ -82,8 +82,8 @@ pub(crate) struct CompareEntry {
     pub(crate) duration: Duration,
     /// The metrics that decide, each with the relative change that does not matter yet.
     pub(crate) gates: BTreeMap<Metric, f64>,
-    /// The noise between equal runs, relative, above which nothing is decided.
-    pub(crate) noise_limit: f64,
+    /// The noise between equal runs, in margins of the metric, above which nothing is decided.
+    pub(crate) noise_limit: u64,
     /// Whether a comparison that cannot tell fails.
     pub(crate) inconclusive_fails: bool,
 }
@@ -99,7 +99,7 @@ impl Default for CompareEntry {
             warmup: Duration::from_millis(500),
             duration: Duration::from_secs(3),
             gates: Metric::ALL.into_iter().filter_map(default).collect(),
-            noise_limit: 0.25,
+            noise_limit: 8,
             inconclusive_fails: false,
         }
     }
@@ -121,10 +121,10 @@ pub(super) fn read(table: &Table, problems: &mut Vec<Problem>) -> CompareEntry {
     if let Some(duration) = section.duration("duration", DURATION) {
         entry.duration = duration;
     }
-    if let Some((text, at)) = section.text("noise_limit") {
-        match percent(text) {
+    if let Some(limit) = section.whole("noise_limit") {
+        match noise_limit_in_range(limit) {
             Ok(limit) => entry.noise_limit = limit,
-            Err(label) => section.problem(Problem::at(at, "wrong value for `noise_limit`", label)),
+            Err(label) => section.wrong_value("noise_limit", label),
         }
     }
     match section.text("inconclusive") {
@@ -181,8 +181,16 @@ pub(crate) fn blocks_in_range(blocks: u64) -> Result<u64, String> {
     Err(format!("expected between {} and {}", BLOCKS.start(), BLOCKS.end()))
 }
 
+/// Checks a limit of noise, in margins. The error says what was expected.
+pub(crate) fn noise_limit_in_range(limit: u64) -> Result<u64, String> {
+    if (1..=1000).contains(&limit) {
+        return Ok(limit);
+    }
+    Err("expected between 1 and 1000 margins".to_owned())
+}
+
 /// Reads `3%` as 0.03. The error says what was expected.
-pub(crate) fn percent(text: &str) -> Result<f64, String> {
+fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
     match number {
         Some(number) if (0.01..=1000.0).contains(&number) => Ok(number / 100.0),

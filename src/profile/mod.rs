@@ -18,7 +18,9 @@ mod tests;
 mod tree;
 
 pub(crate) use catalog::descriptions;
-pub(crate) use compare::{CompareEntry, Metric, blocks_in_range, percent, percent_text, set_gate};
+pub(crate) use compare::{
+    CompareEntry, Metric, blocks_in_range, noise_limit_in_range, percent_text, set_gate,
+};
 pub(crate) use plan::{Overrides, Planned, effective, overridden, plan};
 pub(crate) use problem::{Invalid, nearest};
 pub(crate) use read::Subject;

@@ -132,7 +132,7 @@ pub(crate) fn effective(profile: &Profile) -> Value {
             "blocks": compare.blocks,
             "warmup": human(compare.warmup),
             "duration": human(compare.duration),
-            "noise_limit": percent_text(compare.noise_limit),
+            "noise_limit": compare.noise_limit,
             "inconclusive": if compare.inconclusive_fails { "fail" } else { "pass" },
             "gate": Metric::ALL.iter().map(gate).collect::<Map<_, _>>(),
         },

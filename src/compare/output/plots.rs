@@ -7,7 +7,6 @@ use anyhow::Result;
 
 use super::super::curves::Curves;
 use super::super::model::{Block, Comparison, Judged, Pair, State, Verdict};
-use super::change;
 use crate::report::plot::axis::{Even, Frame, LogNines, Magnitude};
 use crate::report::plot::{
     Anchor, Canvas, Drawn, INK, MUTED, Name, Plot, SCALE, SERIES, faint, picture, shortened, stroke,
@@ -17,6 +16,23 @@ use crate::stats::robust;
 
 const REFERENCE: usize = 0;
 const CANDIDATE: usize = 1;
+
+/// `+10 %`: a change at an axis.
+fn axis_change(relative: f64) -> String {
+    let percent = 100.0 * relative;
+    let digits = usize::from(percent.fract().abs() > 1e-6 && percent.abs() < 10.0);
+    if percent.abs() < 1e-9 { "0 %".to_owned() } else { format!("{percent:+.digits$} %") }
+}
+
+/// The end of a label, which is where labels of one axis differ.
+fn its_end(label: &str, most: usize) -> String {
+    let length = label.chars().count();
+    if length <= most {
+        return label.to_owned();
+    }
+    let end: String = label.chars().skip(length - most + 1).collect();
+    format!("\u{2026}{end}")
+}
 
 /// Effects with their intervals, one row for each metric.
 pub(super) fn forest(comparison: &Comparison) -> Result<Plot> {
@@ -38,7 +54,7 @@ pub(super) fn forest(comparison: &Comparison) -> Result<Plot> {
     let svg =
         picture(height, "Change of each metric", "with its 95 % interval; grey is the margin", |canvas| {
             let frame = Frame {
-                x: Even::holding(rows.iter().flat_map(ends), change),
+                x: Even::holding(rows.iter().flat_map(ends), axis_change),
                 y: Even::between(0.0, 1.0, |_| String::new()),
                 left: 330,
                 right: 720,
@@ -70,7 +86,7 @@ pub(super) fn forest(comparison: &Comparison) -> Result<Plot> {
 fn forest_row(canvas: &Canvas<'_>, frame: &Frame<Even, Even>, y: i32, pair: &Pair, judged: &Judged) -> Drawn {
     let x = |change: f64| frame.at(change, 0.0).0;
     let label =
-        format!("{}, {}: {}", shortened(&pair.workload, 14), shortened(&pair.candidate, 22), judged.metric);
+        format!("{}, {}: {}", shortened(&pair.workload, 14), its_end(&pair.candidate, 24), judged.metric);
     canvas.text(&label, (frame.left - 12, y), 12, INK, Anchor::End)?;
     if let Some(margin) = judged.margin {
         let (low, high) = (x(-margin), x(margin));
@@ -128,7 +144,7 @@ pub(super) fn curves(pair: &Pair, nth: usize, curves: &Curves) -> Result<[Plot; 
         let relative = |values: &[f64]| values.iter().map(|log| log.exp_m1()).collect::<Vec<_>>();
         let (low, center, high) = (relative(&band.low), relative(&band.center), relative(&band.high));
         let held = low.iter().chain(&high).map(|value| value.clamp(-0.9, 3.0));
-        let y = Even::holding(held, change);
+        let y = Even::holding(held, axis_change);
         let frame = Frame { x: axis(), y, left: 80, right: 820, top: 66, bottom: HEIGHT - 52 };
         frame.draw(canvas, 10, true)?;
         let below = ((frame.left + frame.right) / 2, HEIGHT - 16);
@@ -174,7 +190,7 @@ pub(super) fn run_order(comparison: &Comparison, nth: usize, blocks: &[Block]) -
         let x = || Even::between(0.5, last + 0.5, |block| format!("{block:.0}"));
         let held = shown().flat_map(|judged| &judged.by_block).map(|log| log.exp_m1().clamp(-0.9, 3.0));
         let frame =
-            Frame { x: x(), y: Even::holding(held, change), left: 80, right: 648, top: 66, bottom: 250 };
+            Frame { x: x(), y: Even::holding(held, axis_change), left: 80, right: 648, top: 66, bottom: 250 };
         frame.draw(canvas, 7, false)?;
         if shown().next().is_none() {
             frame.say(canvas, "the sides have no blocks in common")?;
@@ -195,7 +211,7 @@ pub(super) fn run_order(comparison: &Comparison, nth: usize, blocks: &[Block]) -
             of_workload.iter().flat_map(|block| spins(block)).map(relative).map(|off| off.clamp(-0.9, 3.0));
         let below = Frame {
             x: x(),
-            y: Even::holding(held, change),
+            y: Even::holding(held, axis_change),
             left: 80,
             right: 648,
             top: 276,
