@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use workloads::wire::EngineKind;
 
 use super::compare_args::{COMPARE_HELP, Compare, HISTORY_HELP, History};
+use super::plugin::Plugin;
 use crate::engines;
 use crate::profile::{DURATION, Overrides, Subject, WARMUP, parse_duration};
 
@@ -54,6 +55,9 @@ pub(super) enum Command {
     History(History),
     /// List the workloads, or one with its parameters
     List(List),
+    /// Make, check and look at plug-ins: workloads of your own in a shared library
+    #[command(subcommand)]
+    Plugin(Plugin),
     /// Run the plan that comes down standard input
     #[command(name = "__exec", hide = true)]
     Exec(Exec),

@@ -9,6 +9,7 @@ mod compare;
 mod compare_args;
 mod history;
 mod list;
+mod plugin;
 mod run;
 mod sides;
 
@@ -55,6 +56,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(args) => compare::compare(&args).map(Into::into),
         Command::History(args) => history::history(&args).map(Into::into),
         Command::List(args) => list::list(&args).map(Into::into),
+        Command::Plugin(args) => plugin::plugin(&args).map(Into::into),
         Command::Exec(args) => session::exec(args.engine, args.plugin.as_deref()),
         Command::Answer(args) => session::answer(&args.plugin),
     };

@@ -12,11 +12,15 @@
 //! Next file to read: `ask.rs`.
 
 mod ask;
+mod conform;
 mod load;
+mod new;
 mod serve;
 mod verify;
 
 pub(crate) use ask::{Fault, Inspector};
+pub(crate) use conform::conform;
+pub(crate) use new::new;
 pub(crate) use serve::{answer, exec};
 pub(crate) use verify::{Border, verify};
 

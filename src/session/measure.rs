@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
@@ -44,6 +45,20 @@ impl Session {
         let session = Self::with(Box::new(command), Limits::default());
         session.interrupts.listen().context("cannot listen for Ctrl-C")?;
         Ok(session)
+    }
+
+    /// A session whose children are this program, and which leaves signals alone.
+    pub(crate) fn unattended() -> Self {
+        Self::with(Box::new(|plan| Ok(child_of(&std::env::current_exe()?, plan))), Limits::default())
+    }
+
+    /// Asks, after this time, whatever runs then to stop.
+    pub(crate) fn interrupt_after(&self, time: Duration) {
+        let interrupts = self.interrupts.clone();
+        thread::spawn(move || {
+            thread::sleep(time);
+            interrupts.request();
+        });
     }
 
     /// A session with children of any kind, and deaf to signals.

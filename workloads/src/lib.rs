@@ -29,6 +29,8 @@ pub mod wire;
 pub mod workload;
 
 pub use rt;
+/// A JSON value; the parameters of a [`trial`](exec::trial) are one.
+pub use serde_json::json;
 
 /// The compiler that built this crate, as `rustc --version` has it.
 pub const RUSTC: &str = env!("RUSTC_VERSION");

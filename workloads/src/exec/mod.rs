@@ -12,6 +12,7 @@ pub(crate) mod quality;
 mod session;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod usage;
 
 use std::any::Any;
@@ -32,6 +33,8 @@ use crate::window::Window;
 use crate::wire::{self, Done, Failure, Frame, Hello, PROTOCOL, Phase, Plan, Stream};
 use crate::workload::{Run, Site, Workload};
 use session::Session;
+
+pub use trial::{Trial, trial};
 
 /// Between the end of the set-up and the first planned operation: the load's threads get ready.
 const LEAD: Duration = Duration::from_millis(2);
