@@ -1,0 +1,290 @@
+//! Plug-ins that break every promise there is: rtbench lives, says which one did what, and keeps what was measured.
+#![forbid(unsafe_code)]
+
+#[path = "plugins/build.rs"]
+mod build;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use build::{Ran, faulty, package, raw, report, rtbench, run, run_with, samples};
+use tempfile::TempDir;
+
+/// No wait comes near this, unless what is tested is broken.
+const LONG: Duration = Duration::from_secs(60);
+/// The values in one slice of `raw.c`.
+const SLICE: u64 = 10;
+
+static RUDE: LazyLock<PathBuf> = LazyLock::new(|| package("rude"));
+
+fn dir() -> TempDir {
+    TempDir::new().unwrap()
+}
+
+/// The plug-in was refused: it cannot be used, nothing ran, and there is no report.
+fn assert_refused(dir: &TempDir, ran: &Ran, plugin: &Path, code: i32, parts: &[&str]) {
+    assert_eq!(ran.code, Some(code), "{}", ran.said);
+    assert_said(ran, plugin, parts);
+    assert!(report(dir).is_none(), "nothing was measured");
+}
+
+/// The run failed, and the report has so many values, or more.
+fn assert_failed(dir: &TempDir, ran: &Ran, plugin: &Path, at_least: u64, parts: &[&str]) {
+    assert_eq!(ran.code, Some(1), "{}", ran.said);
+    assert_said(ran, plugin, parts);
+    let report = report(dir).unwrap_or_else(|| panic!("no report: {}", ran.said));
+    assert_eq!(report["status"], "failed", "{}", ran.said);
+    assert!(samples(&report) >= at_least, "{} of {at_least}: {}", samples(&report), ran.said);
+}
+
+fn assert_said(ran: &Ran, plugin: &Path, parts: &[&str]) {
+    let name = plugin.file_name().unwrap().to_str().unwrap();
+    assert!(ran.said.contains(name), "{name} is not named: {}", ran.said);
+    for part in parts {
+        assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
+    }
+    assert!(!ran.said.contains("panicked at src"), "rtbench itself panicked: {}", ran.said);
+}
+
+/// The run is as good as any, whatever the plug-in did beside it.
+fn assert_complete(dir: &TempDir, ran: &Ran) {
+    assert_eq!(ran.code, Some(0), "{}", ran.said);
+    let report = report(dir).unwrap();
+    assert_eq!(report["status"], "complete", "{report:#}");
+    assert!(samples(&report) > 0);
+}
+
+#[test]
+fn a_plugin_in_another_language_that_keeps_its_promises_is_a_good_one() {
+    let dir = dir();
+    let plugin = raw(&dir, "good", &[]);
+    let ran = run(&dir, &plugin, "raw", "");
+    assert_complete(&dir, &ran);
+    assert_eq!(samples(&report(&dir).unwrap()), 2 * SLICE);
+}
+
+#[test]
+fn what_is_no_plugin_is_refused_by_what_it_is() {
+    let dir = dir();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let whole = fs::read(raw(&dir, "whole", &[])).unwrap();
+    for (plugin, part) in [
+        (dir.path().join("missing.so"), "cannot be opened"),
+        (dir.path().to_owned(), "not a file"),
+        (file("empty.so", b""), "cannot be loaded"),
+        (file("text.so", b"this is a text"), "cannot be loaded"),
+        (file("head.so", &whole[..64]), "cannot be loaded"),
+    ] {
+        let ran = run(&dir, &plugin, "raw", "");
+        assert_refused(&dir, &ran, &plugin, 2, &[part, "help: "]);
+    }
+    // The system's loader may die of this one; then that is told.
+    let half = file("half.so", &whole[..whole.len() / 2]);
+    let ran = run(&dir, &half, "raw", "");
+    let code = if ran.said.contains("killed by signal") { 1 } else { 2 };
+    assert_refused(&dir, &ran, &half, code, &["loaded"]);
+}
+
+#[test]
+fn a_table_that_is_not_ours_is_refused_by_what_is_wrong_with_it() {
+    let dir = dir();
+    for (name, macros, parts) in [
+        ("no_symbol", &[("SYMBOL", "another_symbol")][..], &["no symbol `rtbench_plugin_v1`"][..]),
+        ("magic", &[("MAGIC", "\"rtbench!\"")], &["magic"]),
+        ("older", &[("ABI_MAJOR", "0"), ("ABI_MINOR", "9")], &["older", "0.9", "1.0"]),
+        ("newer", &[("ABI_MAJOR", "2")], &["newer", "2.0", "1.0"]),
+        ("short", &[("TABLE_SIZE", "100")], &["100 bytes"]),
+        ("no_run", &[("NO_RUN", "1")], &["lacks an entry"]),
+    ] {
+        let plugin = raw(&dir, name, macros);
+        let ran = run(&dir, &plugin, "raw", "");
+        assert_refused(&dir, &ran, &plugin, 2, parts);
+    }
+}
+
+#[test]
+fn a_newer_minor_version_and_another_compiler_are_served() {
+    let dir = dir();
+    let plugin = raw(&dir, "minor", &[("ABI_MINOR", "7"), ("TABLE_SIZE", "4096")]);
+    assert_complete(&dir, &run(&dir, &plugin, "raw", ""));
+    let dir = self::dir();
+    let plugin = raw(&dir, "compiler", &[("RUSTC", "\"rustc 1.2.3 (0badcafe 2015-08-03)\"")]);
+    assert_complete(&dir, &run(&dir, &plugin, "raw", ""));
+    let report = serde_json::to_string(&report(&dir).unwrap()).unwrap();
+    assert!(report.contains("rustc 1.2.3 (0badcafe 2015-08-03)"), "the report says what built it");
+}
+
+#[test]
+fn a_plugin_that_fails_before_its_run_is_told_with_the_entry() {
+    let dir = dir();
+    for (fault, parts) in [
+        ("abort while loaded", &["SIGABRT", "while it was loaded"][..]),
+        ("abort in describe", &["SIGABRT", "`describe`"]),
+        ("overflow in describe", &["SIG", "overflowed its stack", "`describe`"]),
+        ("garbage in describe", &["`describe`"]),
+        ("nothing in describe", &["`describe`", "nothing"]),
+        ("twice in describe", &["`describe`", "more than one"]),
+        ("huge in describe", &["`describe`", "67108864 bytes"]),
+        ("abort in validate", &["SIGABRT", "`validate`"]),
+        ("garbage in validate", &["`validate`"]),
+    ] {
+        let plugin = faulty(&dir, fault);
+        let ran = run(&dir, &plugin, "raw", "");
+        assert_refused(&dir, &ran, &plugin, 1, parts);
+    }
+}
+
+#[test]
+fn a_plugin_that_hangs_before_its_run_is_killed() {
+    thread::scope(|scope| {
+        for (fault, part) in
+            [("hang while loaded", "while it was loaded"), ("hang in describe", "`describe`")]
+        {
+            scope.spawn(move || {
+                let dir = dir();
+                let plugin = faulty(&dir, fault);
+                let ran = run(&dir, &plugin, "raw", "");
+                assert_refused(&dir, &ran, &plugin, 1, &[part, "killed"]);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_run_that_dies_or_sends_what_it_must_not_keeps_the_slices_before() {
+    for (fault, parts) in [
+        ("abort in run", &["SIGABRT", "measured window"][..]),
+        ("overflow in run", &["SIG", "overflowed its stack", "measured window"]),
+        ("exit in run", &["measured window"]),
+        ("return in run", &["measured window"]),
+        ("bounds in run", &["histogram `latency`", "from 1 to 1000000 with 2 digits"]),
+        ("lying header in run", &["histogram `latency`"]),
+        ("garbage in run", &[]),
+        ("huge in run", &["67108864 bytes"]),
+        ("ten thousand slices in run", &["slices"]),
+        ("ten thousand warnings in run", &["warnings"]),
+    ] {
+        let dir = dir();
+        let plugin = faulty(&dir, fault);
+        let ran = run(&dir, &plugin, "raw", "");
+        assert_failed(&dir, &ran, &plugin, 2 * SLICE, parts);
+    }
+}
+
+#[test]
+fn a_run_without_samples_is_a_failure() {
+    let dir = dir();
+    let plugin = faulty(&dir, "no samples in run");
+    let ran = run(&dir, &plugin, "raw", "");
+    assert_eq!(ran.code, Some(1), "{}", ran.said);
+    assert_said(&ran, &plugin, &["nothing"]);
+    let dir = self::dir();
+    let ran = run(&dir, &RUDE, "rude", "how = \"end at once\"");
+    assert_eq!(ran.code, Some(1), "{}", ran.said);
+    assert_said(&ran, &RUDE, &["nothing"]);
+}
+
+#[test]
+fn a_run_that_never_ends_is_killed_with_its_group_and_keeps_its_slices() {
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let dir = dir();
+            let plugin = faulty(&dir, "hang in run");
+            let ran = run(&dir, &plugin, "raw", "");
+            assert_failed(&dir, &ran, &plugin, 2 * SLICE, &["measured window within"]);
+            let pid = fs::read_to_string(dir.path().join("pid")).unwrap();
+            wait_until_gone(&Path::new("/proc").join(pid));
+        });
+        scope.spawn(|| {
+            let dir = dir();
+            let ran = run(&dir, &RUDE, "rude", "how = \"never end\"");
+            assert_failed(&dir, &ran, &RUDE, 1, &["did not end after its window"]);
+        });
+    });
+}
+
+fn wait_until_gone(process: &Path) {
+    let deadline = Instant::now() + LONG;
+    let is_gone = || match fs::read_to_string(process.join("stat")) {
+        Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim().starts_with('Z')),
+        Err(_) => true,
+    };
+    while !is_gone() {
+        assert!(Instant::now() < deadline, "a process of the plug-in's group is left");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_panic_in_any_entry_is_told_with_its_words() {
+    for (how, code, words) in [
+        ("panic in validate", 1, "as told"),
+        ("panic in streams", 1, "as told"),
+        ("panic in setup", 1, "rude: as told, in setup"),
+        ("fail in setup", 1, "rude: no set-up today"),
+    ] {
+        let dir = dir();
+        let ran = run(&dir, &RUDE, "rude", &format!("how = {how:?}"));
+        assert_eq!(ran.code, Some(code), "{how}: {}", ran.said);
+        assert_said(&ran, &RUDE, &[words]);
+    }
+    for (how, words) in [
+        ("panic in run", "rude: as told, in run"),
+        ("panic in teardown", "as told"),
+        ("panic with a bomb", "panicked"),
+        ("fail in run", "rude: enough"),
+        ("overflow in a task", "SIG"),
+    ] {
+        let dir = dir();
+        let ran = run(&dir, &RUDE, "rude", &format!("how = {how:?}"));
+        assert_failed(&dir, &ran, &RUDE, 1, &[words]);
+    }
+    let dir = dir();
+    let ran = run_with(&dir, &RUDE, "rude", "", &[("RUDE", "panic in describe")]);
+    assert_refused(&dir, &ran, &RUDE, 1, &["`describe`", "rude: as told, in describe"]);
+    let ran = run_with(&dir, &RUDE, "rude", "", &[("RUDE", "lie about a default")]);
+    assert_refused(&dir, &ran, &RUDE, 1, &["default"]);
+}
+
+#[test]
+fn bad_manners_do_not_harm_a_run() {
+    for how in ["well", "panic in a task", "print", "leak threads", "install a subscriber"] {
+        let dir = dir();
+        let ran = run(&dir, &RUDE, "rude", &format!("how = {how:?}"));
+        assert_complete(&dir, &ran);
+        if how == "install a subscriber" {
+            let warnings = serde_json::to_string(&report(&dir).unwrap()).unwrap();
+            assert!(warnings.contains("the subscriber is installed"), "{warnings}");
+            assert!(!warnings.contains("rude: 0 allocations"), "its allocator is in use");
+        }
+    }
+    for fault in ["print while loaded", "print in run"] {
+        let dir = dir();
+        let plugin = faulty(&dir, fault);
+        let ran = run(&dir, &plugin, "raw", "");
+        assert_complete(&dir, &ran);
+        assert!(ran.printed.contains("says the plug-in"), "a warning tells it: {}", ran.printed);
+    }
+}
+
+#[test]
+fn every_command_that_takes_a_plugin_refuses_a_bad_one() {
+    let dir = dir();
+    let plugin = raw(&dir, "magic", &[("MAGIC", "\"rtbench!\"")]);
+    fs::write(dir.path().join("profile.toml"), "plugin = \"libmagic.so\"\n[[workload]]\nkind = \"raw\"\n")
+        .unwrap();
+    for args in
+        [&["list", "--plugin", "libmagic.so"][..], &["check", "profile.toml"], &["run", "profile.toml"]]
+    {
+        let ran = Ran::from(rtbench(&dir).args(args).output().unwrap());
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.said);
+        assert_said(&ran, &plugin, &["magic"]);
+    }
+}

@@ -1,0 +1,97 @@
+//! The example plug-ins, built and run as their users do.
+#![forbid(unsafe_code)]
+
+#[path = "plugins/build.rs"]
+mod build;
+
+use std::fs;
+use std::path::Path;
+
+use build::{Ran, package, report, rtbench, run, samples};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Runs one of an example's own profiles, shortened, on the library that was just built.
+fn run_profile(dir: &TempDir, package_name: &str, profile: &str) -> Value {
+    let plugin = package(package_name);
+    let profile = format!("{}/workloads/plugins/{package_name}/{profile}", env!("CARGO_MANIFEST_DIR"));
+    let mut command = rtbench(dir);
+    command.args(["run", &profile, "--quiet", "--warmup", "100ms", "--duration", "500ms", "--plugin"]);
+    let ran = Ran::from(command.arg(&plugin).args(["--set", "report.interval=100ms"]).output().unwrap());
+    assert_eq!(ran.code, Some(0), "{}", ran.said);
+    let report = report(dir).unwrap();
+    assert_eq!(report["status"], "complete");
+    assert!(samples(&report) > 0);
+    assert_eq!(report["workloads"][0]["counts"]["failed"], 0);
+    report
+}
+
+fn streams(report: &Value) -> Vec<&str> {
+    let streams = report["workloads"][0]["streams"].as_array().unwrap();
+    streams.iter().map(|stream| stream["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn kv_runs_on_the_runtime_that_its_package_chose() {
+    let dir = TempDir::new().unwrap();
+    let report = run_profile(&dir, "kv", "kv.toml");
+    assert_eq!(streams(&report), ["latency", "service", "lag", "get", "set"]);
+    assert_eq!(report["workloads"][0]["engine"]["name"], "runtime");
+}
+
+#[test]
+fn axum_hello_runs_on_tokio() {
+    let dir = TempDir::new().unwrap();
+    let report = run_profile(&dir, "axum-hello", "hello.toml");
+    assert_eq!(report["workloads"][0]["engine"]["name"], "tokio");
+}
+
+#[test]
+fn a_plugins_parameters_are_checked_like_bundled_ones() {
+    let dir = TempDir::new().unwrap();
+    let plugin = package("kv");
+    for (line, parts) in [
+        ("get_shar = 0.5", &["profile.toml:3:1", "get_shar", "did you mean `get_share`"][..]),
+        ("get_share = 1.5", &["profile.toml:3:13", "1.5 is out of range", "0 to 1"]),
+        ("keys = 1_000_000\nvalue_size = \"2KiB\"", &["profile.toml:4:14", "do not fit in max_memory"]),
+        ("connections = 2\nclient_threads = 3", &["profile.toml:4:18", "more threads than connections"]),
+    ] {
+        let ran = run(&dir, &plugin, "kv", line);
+        assert_eq!(ran.code, Some(2), "{}", ran.said);
+        for part in parts {
+            assert!(ran.said.contains(part), "{part:?} is not in: {}", ran.said);
+        }
+        assert!(report(&dir).is_none());
+    }
+}
+
+#[test]
+fn a_plugin_is_listed_with_its_parameters() {
+    let dir = TempDir::new().unwrap();
+    let plugin = package("kv");
+    let mut list = rtbench(&dir);
+    let ran = Ran::from(list.args(["list", "kv", "--plugin"]).arg(&plugin).output().unwrap());
+    assert_eq!(ran.code, Some(0), "{}", ran.said);
+    for name in ["get_share", "value_size", "serve_only"] {
+        assert!(ran.printed.contains(name), "{name}: {}", ran.printed);
+    }
+}
+
+#[test]
+fn the_profiles_name_the_library_that_a_release_build_makes() {
+    for (package, profile) in [("kv", "kv"), ("kv", "serve"), ("axum-hello", "hello")] {
+        let path = format!("{}/workloads/plugins/{package}/{profile}.toml", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(&path).unwrap();
+        let named =
+            text.lines().find_map(|line| line.strip_prefix("plugin = \"")?.strip_suffix('"')).unwrap();
+        let folder = Path::new(&path).parent().unwrap();
+        let expected = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("target/release/lib{}.so", package.replace('-', "_")));
+        assert_eq!(
+            folder.join(named).components().collect::<std::path::PathBuf>().file_name(),
+            expected.file_name()
+        );
+        let up = named.split('/').take_while(|part| *part == "..").count();
+        assert_eq!(folder.ancestors().nth(up).unwrap().join("target/release"), expected.parent().unwrap());
+    }
+}

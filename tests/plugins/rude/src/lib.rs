@@ -1,0 +1,173 @@
+//! A plug-in on the SDK that misbehaves as it is told: by its parameter `how`, or, where there are no parameters yet,
+//! by `RUDE` in the environment.
+//!
+//! Next file to read: `allocator.rs`.
+
+mod allocator;
+mod subscriber;
+
+use std::panic::panic_any;
+use std::time::Duration;
+use std::{env, hint, thread};
+
+use allocator::Counting;
+use workloads::load::{Arrivals, Process, pace};
+use workloads::params::{Param, ParamError, Params};
+use workloads::record::{Counter, StreamId};
+use workloads::wire::{Failure, Stream};
+use workloads::workload::{Description, Load, Run, Site, Workload};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting::new();
+
+/// What it can be told to do.
+const WAYS: [&str; 16] = [
+    "well",
+    "panic in validate",
+    "panic in streams",
+    "panic in setup",
+    "panic in run",
+    "panic in teardown",
+    "panic in a task",
+    "panic with a bomb",
+    "fail in setup",
+    "fail in run",
+    "overflow in a task",
+    "never end",
+    "end at once",
+    "print",
+    "leak threads",
+    "install a subscriber",
+];
+
+/// The workload `rude`.
+#[derive(Debug)]
+struct Rude;
+
+impl Workload for Rude {
+    fn describe(&self) -> Description {
+        match env::var("RUDE").as_deref() {
+            Ok("panic in describe") => panic!("rude: as told, in describe"),
+            Ok("lie about a default") => {
+                let mut lie = Param::integer("n", (1, 5), 3, "a number");
+                lie.default = 9.into();
+                Description {
+                    params: vec![lie],
+                    ..Description::new("rude", "has a default that is out of range")
+                }
+            }
+            _ => {
+                let how = Param::choice("how", &WAYS, "well", "what it does wrong");
+                Description { params: vec![how], ..Description::new("rude", "misbehaves as it is told") }
+            }
+        }
+    }
+
+    fn validate(&self, params: &Params) -> Result<(), ParamError> {
+        assert_ne!(params.text("how"), "panic in validate", "rude: as told");
+        Ok(())
+    }
+
+    fn streams(&self, params: &Params) -> Vec<Stream> {
+        assert_ne!(params.text("how"), "panic in streams", "rude: as told");
+        vec![Stream::nanoseconds("latency", "time from the planned instant to the record")]
+    }
+
+    fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
+        match site.params.text("how") {
+            "panic in setup" => panic!("rude: as told, in setup"),
+            "fail in setup" => Err(Failure::broken("rude: no set-up today")),
+            how => Ok(Box::new(RudeLoad { how: how.to_owned(), runtime: site.engine.handle().clone() })),
+        }
+    }
+}
+
+struct RudeLoad {
+    how: String,
+    runtime: workloads::rt::runtime::Handle,
+}
+
+impl Load for RudeLoad {
+    fn run(&mut self, run: &Run) -> Result<(), Failure> {
+        if self.how == "end at once" {
+            return Ok(());
+        }
+        let middle = run.window.measure_start().midpoint(run.window.end());
+        let (mut passed, mut outcome) = (false, Ok(()));
+        pace::drive(&run.window, Arrivals::new(Process::Constant, 1000.0, (0, 1), 1), |planned| {
+            let mut pen = run.recorder.pen();
+            for counter in [Counter::PLANNED, Counter::STARTED, Counter::COMPLETED] {
+                pen.count(planned, counter);
+            }
+            pen.record(planned, StreamId(0), run.window.now().saturating_sub(planned));
+            drop(pen);
+            if planned >= middle && !passed {
+                passed = true;
+                outcome = self.misbehave();
+            }
+        });
+        outcome
+    }
+
+    fn teardown(self: Box<Self>) {
+        assert_ne!(self.how, "panic in teardown", "rude: as told");
+    }
+}
+
+/// Its drop panics once more.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("rude: a panic in the drop of a panic");
+    }
+}
+
+impl RudeLoad {
+    /// Does what it is told, in the middle of the window.
+    fn misbehave(&self) -> Result<(), Failure> {
+        match self.how.as_str() {
+            "panic in run" => panic!("rude: as told, in run"),
+            "panic with a bomb" => panic_any(Bomb),
+            "panic in a task" => {
+                // A task's panic is its own matter, as long as nobody waits for it.
+                drop(self.runtime.spawn(async { panic!("rude: as told, in a task") }));
+            }
+            "fail in run" => return Err(Failure::broken("rude: enough")),
+            "overflow in a task" => {
+                drop(self.runtime.spawn(async { hint::black_box(overflow(0)) }));
+            }
+            "never end" => loop {
+                thread::park();
+            },
+            "print" => (0..20_000).for_each(|line| println!("{{\"frame\":\"done\"}} rude: line {line}")),
+            "leak threads" => {
+                for _ in 0..32 {
+                    thread::spawn(|| {
+                        loop {
+                            drop(hint::black_box(vec![0_u8; 4096]));
+                            thread::sleep(Duration::from_millis(5));
+                        }
+                    });
+                }
+            }
+            "install a subscriber" => {
+                subscriber::install();
+                println!("rude: {} allocations", ALLOCATOR.count());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Calls itself more often than any stack has room for.
+fn overflow(depth: u64) -> u64 {
+    if depth == u64::MAX {
+        return 0;
+    }
+    let frame = hint::black_box([depth; 512]);
+    overflow(depth + 1) + frame[(depth % 512) as usize]
+}
+
+workloads::export_plugin!(Rude);
