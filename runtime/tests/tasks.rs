@@ -710,3 +710,27 @@ fn a_thread_name_that_panics_leaves_nothing_behind() {
     // The limit of one thread has not been used up.
     assert_eq!(rt.block_on(rt.spawn_blocking(|| 7)).unwrap(), 7);
 }
+
+/// The output of a job that nobody joins is dropped on the pool's thread, and may wait for another job.
+#[test]
+fn an_output_whose_drop_waits_for_another_job_holds_up_nobody() {
+    struct WaitsForAJob(Handle);
+    impl Drop for WaitsForAJob {
+        fn drop(&mut self) {
+            let (send, receive) = mpsc::channel();
+            self.0.spawn_blocking(move || send.send(()).unwrap());
+            receive.recv_timeout(LOST).expect("the job was left to the very thread that waits for it");
+        }
+    }
+    let rt = support::multi(1);
+    let (send, receive) = mpsc::channel();
+    for _ in 0..50 {
+        let (handle, send) = (rt.handle().clone(), send.clone());
+        drop(rt.spawn_blocking(move || {
+            (WaitsForAJob(handle), support::OnDrop(Some(move || send.send(()).unwrap())))
+        }));
+    }
+    for _ in 0..50 {
+        receive.recv_timeout(LOST).unwrap();
+    }
+}

@@ -71,3 +71,14 @@ pub(crate) fn panic_text(f: impl FnOnce()) -> String {
         Err(payload) => payload.downcast_ref::<&str>().map_or_else(String::new, |&text| text.to_owned()),
     }
 }
+
+/// Calls a closure when it goes.
+pub struct OnDrop<F: FnOnce()>(pub Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(f) = self.0.take() {
+            f();
+        }
+    }
+}

@@ -6,8 +6,8 @@
 //! unparks its thread after the lock is released.
 //!
 //! A thread says that it is about to be free before its job's join handle is told. Whoever brings the next job at once
-//! leaves it in the queue for that thread; a pool that only looked for free seats would start one thread after
-//! another for jobs that come one at a time.
+//! gives that thread a moment to sit down; a pool that only looked for free seats would start one thread after
+//! another for jobs that come one at a time. It is a hint and no promise: a foreign `Drop` may still keep the thread.
 //!
 //! | the thread finds | and does |
 //! |---|---|
@@ -36,6 +36,9 @@ type Job = Notified<BlockingSched>;
 
 /// What a thread of the pool does around its whole life: makes its runtime the current one.
 pub(crate) type Around = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
+
+/// How long the bringer of a job waits for a thread that is about to sit down. Starting one takes several times as long.
+const SEAT_WAIT: Duration = Duration::from_micros(5);
 
 /// What the pool is made from.
 #[derive(Debug)]
@@ -162,6 +165,7 @@ impl BlockingSpawner {
     pub(crate) fn spawn(&self, job: Job, around: impl FnOnce() -> Around) -> io::Result<()> {
         let inner = &self.inner;
         let limit = inner.config.max_threads;
+        inner.wait_for_seat();
         let number = match inner.place(job, limit) {
             Placed::Done => return Ok(()),
             Placed::Wake(thread) => {
@@ -263,6 +267,16 @@ impl Inner {
         }
     }
 
+    /// Where no seat is free but a thread is about to sit down, waits for that a little: a new thread takes longer.
+    fn wait_for_seat(&self) {
+        let worth_it = || self.soon_free.load(Relaxed) > 0 && self.idle.load(Relaxed) == 0;
+        if worth_it()
+            && let Some(spin) = Spinner::new(SEAT_WAIT).begin()
+        {
+            while spin.look(|| !worth_it()).is_none() {}
+        }
+    }
+
     fn place(&self, job: Job, limit: usize) -> Placed {
         let mut state = self.state.lock();
         if state.closed {
@@ -271,7 +285,7 @@ impl Inner {
             state.laid.insert(seat.thread, job);
             self.idle.fetch_sub(1, Relaxed);
             Placed::Wake(seat.unparker)
-        } else if state.serving < limit && self.soon_free.load(Relaxed) <= state.queue.len() {
+        } else if state.serving < limit {
             let number = state.next_thread;
             state.next_thread += 1;
             state.live += 1;
@@ -368,7 +382,6 @@ impl Inner {
         if HERE
             .with(|here| here.borrow_mut().as_mut().is_some_and(|here| std::mem::take(&mut here.soon_free)))
         {
-            // Under the lock, so that who counts on this thread finds it at the queue or in its seat.
             self.soon_free.fetch_sub(1, Relaxed);
         }
         if let Some(job) = state.laid.remove(&number) {
