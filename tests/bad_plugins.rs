@@ -280,9 +280,13 @@ fn every_command_that_takes_a_plugin_refuses_a_bad_one() {
     let plugin = raw(&dir, "magic", &[("MAGIC", "\"rtbench!\"")]);
     fs::write(dir.path().join("profile.toml"), "plugin = \"libmagic.so\"\n[[workload]]\nkind = \"raw\"\n")
         .unwrap();
-    for args in
-        [&["list", "--plugin", "libmagic.so"][..], &["check", "profile.toml"], &["run", "profile.toml"]]
-    {
+    for args in [
+        &["list", "--plugin", "libmagic.so"][..],
+        &["plugin", "info", "libmagic.so"],
+        &["plugin", "check", "libmagic.so"],
+        &["check", "profile.toml"],
+        &["run", "profile.toml"],
+    ] {
         let ran = Ran::from(rtbench(&dir).args(args).output().unwrap());
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.said);
         assert_said(&ran, &plugin, &["magic"]);

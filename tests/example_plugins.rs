@@ -66,13 +66,23 @@ fn a_plugins_parameters_are_checked_like_bundled_ones() {
 }
 
 #[test]
+fn the_tools_know_a_good_plugin() {
+    let dir = TempDir::new().unwrap();
+    let ran = Ran::from(rtbench(&dir).args(["plugin", "info"]).arg(package("kv")).output().unwrap());
+    assert_eq!(ran.code, Some(0), "{}", ran.said);
+    assert!(ran.printed.contains("kv_server"), "{}", ran.printed);
+    let ran = Ran::from(rtbench(&dir).args(["plugin", "check"]).arg(package("axum-hello")).output().unwrap());
+    assert_eq!(ran.code, Some(0), "{}{}", ran.printed, ran.said);
+}
+
+#[test]
 fn a_plugin_is_listed_with_its_parameters() {
     let dir = TempDir::new().unwrap();
     let plugin = package("kv");
     let mut list = rtbench(&dir);
     let ran = Ran::from(list.args(["list", "kv", "--plugin"]).arg(&plugin).output().unwrap());
     assert_eq!(ran.code, Some(0), "{}", ran.said);
-    for name in ["get_share", "value_size", "serve_only"] {
+    for name in ["get_share", "value_size", "max_memory"] {
         assert!(ran.printed.contains(name), "{name}: {}", ran.printed);
     }
 }

@@ -16,6 +16,8 @@ use crate::resp::{self, MAX_COMMAND, Reply};
 
 /// The bytes that one read takes at most, unless a command is longer.
 const BUFFER: usize = 16 << 10;
+/// A buffer that grew beyond this for a long command is given back once it is empty.
+const KEPT: usize = 256 << 10;
 /// Replies are sent on once there are so many bytes of them.
 const FLUSH: usize = 64 << 10;
 
@@ -77,7 +79,7 @@ fn make_room(buffer: &mut Vec<u8>, used: usize, filled: &mut usize) {
     *filled -= used;
     if *filled == buffer.len() {
         buffer.resize((2 * buffer.len()).min(MAX_COMMAND), 0);
-    } else if *filled == 0 && buffer.len() > BUFFER {
+    } else if *filled == 0 && buffer.len() > KEPT {
         buffer.truncate(BUFFER);
         buffer.shrink_to_fit();
     }
@@ -162,6 +164,10 @@ mod tests {
         make_room(&mut buffer, 0, &mut filled);
         assert_eq!((buffer.len(), filled), (2 * BUFFER, BUFFER));
         make_room(&mut buffer, BUFFER, &mut filled);
+        assert_eq!((buffer.len(), filled), (2 * BUFFER, 0));
+        let mut buffer = vec![1; 2 * KEPT];
+        let mut filled = 2 * KEPT;
+        make_room(&mut buffer, 2 * KEPT, &mut filled);
         assert_eq!((buffer.len(), filled), (BUFFER, 0));
     }
 }

@@ -1,11 +1,10 @@
 //! The workload: what it takes, and how it is set up.
 //!
-//! Next file to read: `resp.rs`.
+//! Next file to read: `alone.rs`.
 #![forbid(unsafe_code)]
 
-use std::sync::{Arc, OnceLock};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use workloads::engine::KeptRunning;
 use workloads::load::tcp::{self, Defaults, TcpLoad};
@@ -16,12 +15,9 @@ use workloads::workload::{Description, Load, Run, Site, Workload};
 
 use crate::command::Database;
 use crate::resp::MAX_BULK;
-use crate::server::converse;
+use crate::server::{Observer, converse};
 use crate::store::{Entry, OVERHEAD};
 use crate::talk::{Data, KEY_LEN, Mix, key_name};
-
-/// How long a server without a load sleeps before it looks again whether the window was closed early.
-const LOOK_UP: Duration = Duration::from_millis(20);
 
 /// The workload `kv`.
 #[derive(Debug, Default)]
@@ -29,8 +25,6 @@ pub(crate) struct Kv;
 
 impl Workload for Kv {
     fn describe(&self) -> Description {
-        let serve_only =
-            "no load but that of clients from outside, such as redis-benchmark: the server alone";
         let mut params = tcp::params(Defaults { connections: 16, rate: 20_000.0, max_in_flight: 16 });
         params.extend([
             Param::float(
@@ -41,8 +35,7 @@ impl Workload for Kv {
             ),
             Param::integer("keys", (1, 10_000_000), 10_000, "keys, all set before the load starts"),
             Param::size("value_size", (1, MAX_BULK as u64), 64, "bytes of a value"),
-            Param::size("max_memory", (1 << 20, 1 << 40), 1 << 30, "bytes of keys and values at most"),
-            Param::boolean("serve_only", false, serve_only),
+            max_memory_param(),
             Server::port_param(),
         ]);
         Description {
@@ -59,7 +52,7 @@ impl Workload for Kv {
     fn validate(&self, params: &Params) -> Result<(), ParamError> {
         let (keys, room) = (params.integer("keys"), params.size("max_memory"));
         let most = (room / keys).saturating_sub(KEY_COST);
-        if !params.boolean("serve_only") && params.size("value_size") > most {
+        if params.size("value_size") > most {
             let problem = format!("{keys} values of that size do not fit in max_memory");
             let expected = format!("at most {most} bytes, or fewer keys");
             return Err(ParamError::new("value_size", problem, expected));
@@ -67,10 +60,7 @@ impl Workload for Kv {
         tcp::validate(params)
     }
 
-    fn streams(&self, params: &Params) -> Vec<Stream> {
-        if params.boolean("serve_only") {
-            return vec![Stream::nanoseconds("turn", "from the arrival of commands to their replies sent")];
-        }
+    fn streams(&self, _: &Params) -> Vec<Stream> {
         let mut streams = tcp::streams();
         streams.push(Stream::nanoseconds("get", "latency of reads, from the planned send time"));
         streams.push(Stream::nanoseconds("set", "latency of writes, from the planned send time"));
@@ -81,26 +71,28 @@ impl Workload for Kv {
         let params = &site.params;
         let kept = site.engine.keep_running().map_err(|error| Failure::broken(error.to_string()))?;
         let database = Arc::new(Database::new(params.size("max_memory") as usize));
-        let serve_only = params.boolean("serve_only");
-        let clock = Arc::new(OnceLock::new());
-        let observer = serve_only.then(|| clock.clone());
         let data = Data::new(params.integer("keys"), params.size("value_size") as usize, site.seed);
-        if !serve_only {
-            fill(&database, &data)?;
-        }
-        let port = params.integer("port") as u16;
-        let server = Server::start(site.engine.handle(), port, move |listener| {
-            accept(listener, move |stream| converse(stream, database.clone(), observer.clone()))
-        })?;
+        fill(&database, &data)?;
+        let server = listen(site, database, None)?;
         let data = Arc::new(data);
         let get_share = params.float("get_share");
         let talk = |i: usize| Mix::new(data.clone(), get_share, site.seed.wrapping_add(i as u64 + 1));
-        let load = match serve_only {
-            true => None,
-            false => Some(TcpLoad::connect(site, server.address(), talk)?),
-        };
-        Ok(Box::new(KvLoad { load, clock, server, _kept: kept }))
+        let load = TcpLoad::connect(site, server.address(), talk)?;
+        Ok(Box::new(KvLoad { load, server, _kept: kept }))
     }
+}
+
+/// The parameter `max_memory`.
+pub(crate) fn max_memory_param() -> Param {
+    Param::size("max_memory", (1 << 20, 1 << 40), 1 << 30, "bytes of keys and values at most")
+}
+
+/// Starts the server on the port that the parameters name.
+pub(crate) fn listen(site: &Site, database: Arc<Database>, observer: Observer) -> Result<Server, Failure> {
+    let port = site.params.integer("port") as u16;
+    Server::start(site.engine.handle(), port, move |listener| {
+        accept(listener, move |stream| converse(stream, database.clone(), observer.clone()))
+    })
 }
 
 /// Bytes of a key, and what it costs beside them.
@@ -121,10 +113,7 @@ fn fill(database: &Database, data: &Data) -> Result<(), Failure> {
 }
 
 struct KvLoad {
-    /// None where the load comes from outside.
-    load: Option<TcpLoad<Mix>>,
-    /// Set once the clock runs.
-    clock: Arc<OnceLock<Run>>,
+    load: TcpLoad<Mix>,
     server: Server,
     /// Dropped after the server, which it serves.
     _kept: KeptRunning,
@@ -132,16 +121,7 @@ struct KvLoad {
 
 impl Load for KvLoad {
     fn run(&mut self, run: &Run) -> Result<(), Failure> {
-        if let Some(load) = &mut self.load {
-            return load.run(run);
-        }
-        // A second run is recorded where the first one was; a load is run once.
-        self.clock.get_or_init(|| run.clone());
-        while !run.window.is_over() {
-            let left = run.window.end().saturating_sub(run.window.now());
-            thread::sleep(Duration::from_nanos(left).min(LOOK_UP));
-        }
-        Ok(())
+        self.load.run(run)
     }
 
     fn teardown(self: Box<Self>) {
@@ -151,13 +131,10 @@ impl Load for KvLoad {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
-
     use serde_json::{Map, Value, json};
     use workloads::exec::exec_with;
     use workloads::rt::config::{Flavor, RuntimeConfig};
-    use workloads::wire::{self, Done, Frame, PROTOCOL, Phase, Plan, count};
+    use workloads::wire::{self, Done, Frame, PROTOCOL, Plan, count};
 
     use super::*;
 
@@ -211,38 +188,6 @@ mod tests {
                 assert_eq!(hello.streams[tcp::STREAMS].name, "get");
             }
         }
-    }
-
-    #[test]
-    fn a_server_alone_serves_clients_from_outside_and_records_it() {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut plan = plan(&json!({ "serve_only": true, "port": port }), Flavor::MultiThread);
-        (plan.warmup_ns, plan.duration_ns) = (0, 3_600_000_000_000);
-        let (stop, open) = std::io::pipe().unwrap();
-        let (mut from, to) = std::io::pipe().unwrap();
-        let child = thread::spawn(move || exec_with(Arc::new(Kv), &plan, stop, to));
-        let mut open = Some(open);
-        let mut seen = Vec::new();
-        let mut served = 0;
-        while let Some(frame) = wire::receive::<Frame>(&mut from).unwrap() {
-            // The clock may begin a little after the first frames; so talk until it is seen in a slice.
-            match &frame {
-                Frame::Interval(interval) if interval.counts[count::COMPLETED] > 0 => drop(open.take()),
-                Frame::Interval(_) | Frame::Phase { phase: Phase::Measure } if open.is_some() => {
-                    let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
-                    client.write_all(b"SET a 1\r\nINCR a\r\nQUIT\r\n").unwrap();
-                    let mut said = String::new();
-                    client.read_to_string(&mut said).unwrap();
-                    assert_eq!(said, "+OK\r\n:2\r\n+OK\r\n");
-                    served += 3;
-                }
-                _ => {}
-            }
-            seen.push(frame);
-        }
-        child.join().unwrap();
-        let completed = done(&seen).counts[count::COMPLETED];
-        assert!((1..=served).contains(&completed), "{completed} of {served}");
     }
 
     #[test]
