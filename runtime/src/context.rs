@@ -13,11 +13,12 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use crate::base::enter::{self, Entered};
+use crate::base::coop;
+use crate::base::enter::{self, CannotStepOut, Entered};
 use crate::base::prim::Arc;
 use crate::engine::driver::io::IoRegistry;
 use crate::engine::driver::timer::TimerRegistry;
-use crate::engine::sched::SchedRef;
+use crate::engine::sched::{self, SchedRef};
 use crate::engine::task::Meta;
 use crate::handle::{self, Handle};
 
@@ -107,17 +108,24 @@ pub(crate) fn expect_current<R>(f: impl FnOnce(&Handle) -> R) -> R {
     }
 }
 
+/// Whether what this thread drives would stand still without it, so that it may never block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alone {
+    Yes,
+    No,
+}
+
 /// Drives a future: makes this thread one that is inside of the runtime.
 #[track_caller]
-pub(crate) fn block_on<R>(handle: &Handle, f: impl FnOnce() -> R) -> R {
-    let _entered = enter_or_panic();
+pub(crate) fn block_on<R>(handle: &Handle, alone: Alone, f: impl FnOnce() -> R) -> R {
+    let _entered = enter_or_panic(alone);
     let _current = set_current(handle);
     f()
 }
 
 #[track_caller]
-fn enter_or_panic() -> Entered {
-    enter::try_enter().unwrap_or_else(|| {
+fn enter_or_panic(alone: Alone) -> Entered {
+    enter::try_enter(alone == Alone::No).unwrap_or_else(|| {
         panic!(
             "cannot start a runtime from within a runtime: this thread is driving tasks, and `block_on` would \
              block them all. Use `.await`, or `spawn` the future, or call `block_on` inside `spawn_blocking`"
@@ -125,9 +133,23 @@ fn enter_or_panic() -> Entered {
     })
 }
 
+/// Runs code that blocks, for which this thread leaves what it drives to others.
+#[track_caller]
+pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
+    let _out = match enter::step_out() {
+        Ok(out) => out,
+        Err(CannotStepOut::IsOutside) => return f(),
+        Err(CannotStepOut::Forbidden) => panic!(
+            "`block_in_place` would stop every task of this thread, for a current_thread runtime, a LocalRuntime \
+             and a LocalSet have no other thread to go on with them. Use `spawn_blocking`, or a multi_thread runtime"
+        ),
+    };
+    sched::aside(|| coop::with_unconstrained(f))
+}
+
 /// What a worker's thread does around its whole life.
 pub(crate) fn around_worker(sched: &SchedRef, f: &mut dyn FnMut()) {
-    block_on(&Handle::new(sched.clone()), f);
+    block_on(&Handle::new(sched.clone()), Alone::No, f);
 }
 
 /// What a thread of the blocking pool does around its whole life: it may block, and so is not inside.

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io;
 
 use crate::base;
-use crate::context::{self, EnterGuard, TryCurrentError};
+use crate::context::{self, Alone, EnterGuard, TryCurrentError};
 use crate::engine::blocking::{self, Finished};
 use crate::engine::sched::SchedRef;
 use crate::engine::services::Services;
@@ -202,7 +202,7 @@ impl Handle {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let spin = self.sched.config().idle_spin;
-        context::block_on(self, || {
+        context::block_on(self, Alone::No, || {
             if size_of::<F>() > BOX_THRESHOLD {
                 base::block_on::block_on(Box::pin(future), spin)
             } else {

@@ -29,7 +29,7 @@ pub use crate::handle::Handle;
 pub use crate::metrics::RuntimeMetrics;
 
 use crate::base::{self, enter};
-use crate::context;
+use crate::context::{self, Alone};
 use crate::engine::blocking::BlockingPool;
 use crate::engine::sched::{current::Driven, multi::Workers};
 use crate::engine::task::JoinHandle;
@@ -161,7 +161,11 @@ impl Runtime {
 
     #[track_caller]
     fn block_on_small<F: Future>(&self, future: F) -> F::Output {
-        context::block_on(&self.handle, || match &self.scheduler {
+        let alone = match &self.scheduler {
+            Scheduler::Multi(_) => Alone::No,
+            Scheduler::Current(_) => Alone::Yes,
+        };
+        context::block_on(&self.handle, alone, || match &self.scheduler {
             Scheduler::Multi(_) => base::block_on::block_on(future, self.handle.sched().config().idle_spin),
             Scheduler::Current(driven) => driven.block_on(future),
         })
@@ -242,7 +246,7 @@ impl Drop for Runtime {
             self.wait(None);
         } else if !std::thread::panicking() {
             panic!(
-                "cannot drop a runtime where blocking is forbidden: this thread is driving tasks. Use \
+                "Cannot drop a runtime where blocking is forbidden: this thread is driving tasks. Use \
                  `Runtime::shutdown_background`, or drop it inside `spawn_blocking`"
             );
         }

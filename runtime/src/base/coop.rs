@@ -86,13 +86,6 @@ pub(crate) fn set_current(budget: Budget) {
     LOCAL.with(|local| local.budget.set(budget));
 }
 
-/// Lifts the limit on this thread, for code that is about to block it. Returns what was left.
-#[allow(dead_code, reason = "for a task that blocks its worker's thread in place")]
-#[inline]
-pub(crate) fn stop() -> Budget {
-    LOCAL.with(|local| local.budget.replace(Budget::UNCONSTRAINED))
-}
-
 /// How often since the last call tasks on this thread were made to yield by a spent budget. At most one is
 /// counted for each poll of a task.
 #[inline]
@@ -328,10 +321,6 @@ mod tests {
         budget(|| {
             spend(cx, PER_POLL);
             with_unconstrained(|| spend(cx, 200));
-            assert!(poll_proceed(cx).is_pending());
-            let left = stop();
-            spend(cx, 200);
-            set_current(left);
             assert!(poll_proceed(cx).is_pending());
         });
         assert_eq!(current(), Budget::UNCONSTRAINED);

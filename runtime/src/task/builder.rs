@@ -1,6 +1,6 @@
 //! Tasks with settings of their own.
 //!
-//! Next file to read: `task/coop.rs`.
+//! Next file to read: `task/task_local.rs`.
 #![forbid(unsafe_code)]
 
 use std::future::Future;

@@ -3,9 +3,10 @@
 //! A task is a future that the runtime polls by itself. It is light: one allocation, and no thread. It must not
 //! block its thread; what blocks belongs into [`spawn_blocking`].
 //!
-//! Next file to read: `task/task_local.rs`.
+//! Next file to read: `task/blocking.rs`.
 #![forbid(unsafe_code)]
 
+mod blocking;
 mod builder;
 pub mod coop;
 pub mod join_set;
@@ -14,6 +15,7 @@ mod yield_now;
 
 use std::future::Future;
 
+pub use blocking::{block_in_place, spawn_blocking};
 pub use builder::Builder;
 pub use coop::{Unconstrained, consume_budget, unconstrained};
 pub use join_set::JoinSet;
@@ -51,27 +53,4 @@ where
     F::Output: Send + 'static,
 {
     context::spawn(future)
-}
-
-/// Runs a closure that blocks on a thread of its own. See [`Handle::spawn_blocking`].
-///
-/// ```
-/// # runtime::runtime::Runtime::new().unwrap().block_on(async {
-/// let text = runtime::task::spawn_blocking(|| "read from a slow disk").await.unwrap();
-/// assert_eq!(text, "read from a slow disk");
-/// # });
-/// ```
-///
-/// # Panics
-///
-/// When this thread has no current runtime, or the operating system gives no thread.
-///
-/// [`Handle::spawn_blocking`]: crate::runtime::Handle::spawn_blocking
-#[track_caller]
-pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
-where
-    F: FnOnce() -> R + Send + 'static,
-    R: Send + 'static,
-{
-    context::spawn_blocking(f)
 }

@@ -20,7 +20,7 @@ use pin_project_lite::pin_project;
 
 /// Declares keys of values that belong to a task.
 ///
-/// Each is a [`LocalKey`](crate::task::LocalKey). It has a value only inside of one of its scopes.
+/// Each is a [`LocalKey`]. It has a value only inside of one of its scopes.
 ///
 /// ```
 /// runtime::task_local! {

@@ -9,6 +9,7 @@ mod core;
 pub(crate) mod current;
 mod defer;
 mod drive;
+mod handoff;
 mod idle;
 mod inject;
 pub(crate) mod multi;
@@ -139,6 +140,25 @@ impl Schedule for SchedRef {
     fn release(&self, task: &Task) -> Option<Task> {
         either!(self, shared => shared.release(task))
     }
+}
+
+/// Runs `f`, which may block, as a thread that is no worker: if it is one, others have its core meanwhile, and perhaps
+/// for good.
+pub(crate) fn aside<R>(f: impl FnOnce() -> R) -> R {
+    /// Takes the core back when `f` is over, by a panic too.
+    struct TakeBack;
+    impl Drop for TakeBack {
+        fn drop(&mut self) {
+            tls::with(|here| {
+                if let Here::Multi(worker) = here {
+                    worker.take_back();
+                }
+            });
+        }
+    }
+    let handed_on = tls::with(|here| matches!(here, Here::Multi(worker) if worker.hand_on()));
+    let _take_back = handed_on.then_some(TakeBack);
+    tls::outside(f)
 }
 
 /// Wakes the task after this worker's next look at the events; at once where there is no worker.

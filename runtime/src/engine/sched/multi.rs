@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, LifoSlot};
 use super::drive::TurnEnd;
+use super::handoff::Handoff;
 use super::idle::Idle;
 use super::policy::Policy;
 use super::queue::{LocalQueue, StealQueue, Stealer};
@@ -32,6 +33,10 @@ pub(crate) struct Multi {
     idle: Idle,
     watch: Watch,
     stopped: Mutex<Stopped>,
+    handoff: Handoff<Box<Core<Multi>>>,
+    around: AroundThread,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
+    /// Threads that have been started and have not signed off.
     live: Mutex<usize>,
     all_gone: Condvar,
 }
@@ -51,7 +56,6 @@ struct Stopped {
 #[derive(Debug)]
 pub(crate) struct Workers {
     shared: Arc<Shared<Multi>>,
-    handles: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 /// How the front makes a runtime the current one for a thread's whole life.
@@ -76,11 +80,14 @@ pub(crate) fn start(
         idle: Idle::new(count),
         watch: Watch::new(),
         stopped: Mutex::new(Stopped::default()),
-        live: Mutex::new(count),
+        handoff: Handoff::new(),
+        around,
+        threads: Mutex::new(Vec::with_capacity(count)),
+        live: Mutex::new(0),
         all_gone: Condvar::new(),
     };
     let shared = Shared::new(config, driver, services, policy);
-    let workers = Workers { shared: shared.clone(), handles: Mutex::new(Vec::with_capacity(count)) };
+    let workers = Workers { shared: shared.clone() };
     let sched = SchedRef::Multi(shared.clone());
     for (index, queue) in queues.into_iter().enumerate() {
         let core = Box::new(Core::new(
@@ -90,27 +97,10 @@ pub(crate) fn start(
             &shared.config,
             seed(&shared, index),
         ));
-        let (shared, sched) = (shared.clone(), sched.clone());
-        let spawned = workers.shared.services.hooks.thread_builder().spawn(move || {
-            let gone = Gone(shared.clone());
-            let mut core = Some(core);
-            around(&sched, &mut || {
-                if let Some(core) = core.take() {
-                    run_worker(shared.clone(), core);
-                }
-            });
-            // Only when everything of this thread is over: whoever waits may free what it used.
-            drop(gone);
-        });
-        match spawned {
-            Ok(handle) => workers.handles.lock().push(handle),
-            Err(error) => {
-                // Those that never started cannot sign off by themselves.
-                *workers.shared.policy.live.lock() -= count - index;
-                workers.close();
-                workers.wait(None);
-                return Err(error);
-            }
+        if let Err(error) = start_thread(&shared, Some(core)) {
+            workers.close();
+            workers.wait(None);
+            return Err(error);
         }
     }
     Ok((sched, workers))
@@ -121,15 +111,92 @@ fn seed(shared: &Arc<Shared<Multi>>, index: usize) -> u64 {
     (Arc::as_ptr(shared) as usize as u64).wrapping_add(index as u64)
 }
 
-fn run_worker(shared: Arc<Shared<Multi>>, core: Box<Core<Multi>>) {
+/// Starts a thread for a core, or for one that was offered.
+fn start_thread(shared: &Arc<Shared<Multi>>, core: Option<Box<Core<Multi>>>) -> io::Result<()> {
+    let policy = &shared.policy;
+    let around = policy.around;
+    let thread = shared.clone();
+    let builder = shared.services.hooks.thread_builder();
+    *policy.live.lock() += 1;
+    // So that a thread that soon ends finds its handle there.
+    let mut threads = policy.threads.lock();
+    let started = builder.spawn(move || {
+        let gone = Gone(thread.clone());
+        let mut core = core;
+        around(&SchedRef::Multi(thread.clone()), &mut || run_worker(&thread, core.take()));
+        // Only when everything of this thread is over: whoever waits may free what it used.
+        drop((thread, gone));
+    });
+    match started {
+        Ok(handle) => threads.push(handle),
+        Err(error) => {
+            drop(threads);
+            *policy.live.lock() -= 1;
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// The life of a thread: it runs its core, and then those that others hand on.
+fn run_worker(shared: &Arc<Shared<Multi>>, mut core: Option<Box<Core<Multi>>>) {
+    let handoff = &shared.policy.handoff;
+    let mut seat = core.is_none().then(|| handoff.seat_of_started());
     let hooks = shared.services.hooks.clone();
-    let worker = Worker::new(shared, core.index);
     hooks.started();
-    tls::enter_multi(&worker, || worker.run_until_closed(core));
+    loop {
+        let next = core.take().or_else(|| {
+            let seat = seat.take().unwrap_or_else(|| handoff.sit_down());
+            seat.claim(shared.config.thread_keep_alive)
+        });
+        let Some(core) = next else { break };
+        let worker = Worker::new(shared.clone(), core.index);
+        tls::enter_multi(&worker, || {
+            worker.run_until_closed(core);
+            // Put off by a task that ended without a core.
+            worker.defer.wake();
+        });
+    }
     hooks.stopping();
+    if !shared.inject.is_closed() {
+        // Nobody will join a thread that nobody needed any more.
+        let me = thread::current().id();
+        shared.policy.threads.lock().retain(|handle| handle.thread().id() != me);
+    }
 }
 
 impl Worker<Multi> {
+    /// Lets another thread have this one's core, which is about to block. Returns whether it may.
+    pub(crate) fn hand_on(&self) -> bool {
+        let shared = &self.shared;
+        let handoff = &shared.policy.handoff;
+        // In its sleep it holds the driver, and the others believe it asleep.
+        if self.core.borrow().as_ref().is_none_or(|core| core.asleep) {
+            return false;
+        }
+        // While what they wake finds the core.
+        self.defer.wake();
+        let Some(mut core) = self.core.borrow_mut().take() else { return false };
+        core.flush_lifo();
+        if core.has_tasks() {
+            // Somebody who is awake sooner than a new thread.
+            wake_one(shared, self.index);
+        }
+        if !handoff.offer(self.index, core) && start_thread(shared, None).is_err() {
+            // It blocks with its core, then, as it would without all this.
+            drop(handoff.seat_of_started());
+            self.take_back();
+            return self.core.borrow().is_none();
+        }
+        true
+    }
+
+    /// Takes the core back, if nobody has it yet.
+    pub(crate) fn take_back(&self) {
+        let core = self.shared.policy.handoff.take_back(self.index);
+        *self.core.borrow_mut() = core;
+    }
+
     fn run_until_closed(&self, mut core: Box<Core<Multi>>) {
         let shared = &*self.shared;
         core.awake_since = Instant::now();
@@ -368,6 +435,7 @@ impl Workers {
     pub(crate) fn close(&self) {
         if self.shared.inject.close() {
             self.shared.wake_all();
+            self.shared.policy.handoff.close();
         }
     }
 
@@ -389,7 +457,7 @@ impl Workers {
             };
         }
         drop(live);
-        let handles = std::mem::take(&mut *self.handles.lock());
+        let handles = std::mem::take(&mut *policy.threads.lock());
         for handle in handles {
             // A panic in a thread hook ends a worker early; the process has heard of it by the panic hook.
             let _ = handle.join();

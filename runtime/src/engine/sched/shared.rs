@@ -65,7 +65,8 @@ impl<P: Policy> Shared<P> {
     pub(crate) fn worker_here(this: &Arc<Self>) -> Option<usize> {
         tls::with(|here| {
             let worker = P::here(here).filter(|worker| Arc::ptr_eq(&worker.shared, this))?;
-            Some(worker.index)
+            // A thread that has handed its core on is no worker any more: another one has that index.
+            worker.core.borrow().is_some().then_some(worker.index)
         })
     }
 

@@ -63,6 +63,11 @@ pub(crate) fn enter_current<R>(worker: &Worker<Current>, f: impl FnOnce() -> R) 
     enter(Slot::Current(worker), f)
 }
 
+/// Runs `f` as a thread that is no worker.
+pub(crate) fn outside<R>(f: impl FnOnce() -> R) -> R {
+    enter(Slot::None, f)
+}
+
 /// Runs `f` with the worker that this thread is.
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(Here<'_>) -> R) -> R {

@@ -1,0 +1,453 @@
+//! `block_in_place`: nobody else waits for what blocks, on whichever thread it goes on afterwards.
+
+mod support;
+
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use runtime::runtime::{Builder, Handle, Runtime};
+use runtime::task::{self, block_in_place, yield_now};
+use runtime::time::sleep;
+
+use support::{Drops, LOST, panic_text};
+
+/// Stamps a suite of functions over multi-threaded runtimes, the only ones that can do this.
+macro_rules! over_workers {
+    ($($name:ident),+ $(,)?) => {
+        over_flavours!(@flavour multi_thread_1, || $crate::support::multi(1), $($name),+);
+        over_flavours!(@flavour multi_thread_4, || $crate::support::multi(4), $($name),+);
+    };
+}
+
+over_workers!(
+    the_task_in_the_slot_is_not_stranded,
+    queued_tasks_are_not_stranded,
+    a_task_that_yielded_is_not_stranded,
+    timers_fire_meanwhile,
+    it_yields_and_sleeps_afterwards,
+    it_can_be_nested,
+    the_closure_may_block_on,
+    the_closure_may_run_another_runtime,
+    a_panic_is_the_tasks,
+    there_is_no_budget_inside_and_the_old_one_after,
+    it_can_be_aborted_afterwards,
+    more_block_than_there_are_workers,
+    many_short_ones,
+    in_block_on_it_needs_no_thread,
+    in_spawn_blocking_it_is_a_call,
+    a_drop_may_block,
+    the_runtime_waits_for_it,
+    the_runtime_can_be_left_without_waiting,
+    it_may_wait_for_what_the_shutdown_drops,
+);
+
+fn the_task_in_the_slot_is_not_stranded(new: fn() -> Runtime) {
+    let rt = new();
+    for _ in 0..100 {
+        let task = rt.spawn(async {
+            let (send, receive) = mpsc::channel();
+            task::spawn(async move { send.send(()).unwrap() });
+            block_in_place(|| receive.recv_timeout(LOST)).unwrap();
+        });
+        rt.block_on(task).unwrap();
+    }
+}
+
+fn queued_tasks_are_not_stranded(new: fn() -> Runtime) {
+    let rt = new();
+    let task = rt.spawn(async {
+        let (send, receive) = mpsc::channel();
+        for _ in 0..100 {
+            let send = send.clone();
+            task::spawn(async move { send.send(()).unwrap() });
+        }
+        block_in_place(|| (0..100).for_each(|_| receive.recv_timeout(LOST).unwrap()));
+    });
+    rt.block_on(task).unwrap();
+}
+
+fn a_task_that_yielded_is_not_stranded(new: fn() -> Runtime) {
+    let rt = new();
+    let (send, receive) = mpsc::channel();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = stop.clone();
+    let yields = rt.spawn(async move {
+        while !stopped.load(SeqCst) {
+            send.send(()).unwrap();
+            yield_now().await;
+        }
+    });
+    let blocks = rt.spawn(async move {
+        for _ in 0..20 {
+            block_in_place(|| (0..10).for_each(|_| receive.recv_timeout(LOST).unwrap()));
+            yield_now().await;
+        }
+        stop.store(true, SeqCst);
+        receive
+    });
+    let _receive = rt.block_on(blocks).unwrap();
+    rt.block_on(yields).unwrap();
+}
+
+fn timers_fire_meanwhile(new: fn() -> Runtime) {
+    let rt = new();
+    let task = rt.spawn(async {
+        let (send, receive) = mpsc::channel();
+        task::spawn(async move {
+            sleep(Duration::from_millis(5)).await;
+            send.send(()).unwrap();
+        });
+        // So that the timer belongs to this worker's shard.
+        yield_now().await;
+        block_in_place(|| receive.recv_timeout(LOST)).unwrap();
+    });
+    rt.block_on(task).unwrap();
+}
+
+fn it_yields_and_sleeps_afterwards(new: fn() -> Runtime) {
+    let rt = new();
+    let task = rt.spawn(async {
+        for _ in 0..10 {
+            // Long enough for another thread to have the core, and not.
+            block_in_place(|| thread::sleep(Duration::from_millis(2)));
+            yield_now().await;
+            block_in_place(|| ());
+            sleep(Duration::from_millis(1)).await;
+            block_in_place(|| thread::sleep(Duration::from_millis(2)));
+            sleep(Duration::from_millis(1)).await;
+            task::spawn(async {}).await.unwrap();
+        }
+    });
+    rt.block_on(task).unwrap();
+}
+
+fn it_can_be_nested(new: fn() -> Runtime) {
+    let rt = new();
+    let task = rt.spawn(async {
+        block_in_place(|| {
+            block_in_place(|| thread::sleep(Duration::from_millis(1)));
+            block_in_place(|| Handle::current().block_on(async { block_in_place(|| 7) }))
+        })
+    });
+    assert_eq!(rt.block_on(task).unwrap(), 7);
+}
+
+fn the_closure_may_block_on(new: fn() -> Runtime) {
+    let rt = new();
+    let task = rt.spawn(async {
+        block_in_place(|| {
+            Handle::current().block_on(async {
+                for _ in 0..100 {
+                    yield_now().await;
+                }
+                sleep(Duration::from_millis(1)).await;
+                task::spawn(async {
+                    yield_now().await;
+                    "spawned"
+                })
+                .await
+                .unwrap()
+            })
+        })
+    });
+    assert_eq!(rt.block_on(task).unwrap(), "spawned");
+}
+
+fn the_closure_may_run_another_runtime(new: fn() -> Runtime) {
+    let rt = new();
+    let task = rt.spawn(async {
+        let inner = block_in_place(|| {
+            let inner = support::current();
+            inner.block_on(async {
+                yield_now().await;
+                sleep(Duration::from_millis(1)).await;
+                // The inner one has nobody to go on with it.
+                assert!(panic_text(|| block_in_place(|| ())).contains("current_thread"));
+                task::spawn(async { 3 }).await.unwrap()
+            })
+            // And is dropped here.
+        });
+        // This is the outer one again.
+        task::spawn(async move { inner }).await.unwrap()
+    });
+    assert_eq!(rt.block_on(task).unwrap(), 3);
+}
+
+fn a_panic_is_the_tasks(new: fn() -> Runtime) {
+    let rt = new();
+    for wait in [0, 5] {
+        let task = rt.spawn(async move {
+            block_in_place(|| {
+                thread::sleep(Duration::from_millis(wait));
+                panic!("on purpose");
+            });
+        });
+        assert!(rt.block_on(task).unwrap_err().is_panic());
+        // The worker, or who took over for it, goes on, and is inside of the runtime.
+        let text = rt.block_on(rt.spawn(async { panic_text(|| Handle::current().block_on(async {})) }));
+        assert!(text.unwrap().contains("from within a runtime"));
+    }
+}
+
+fn there_is_no_budget_inside_and_the_old_one_after(new: fn() -> Runtime) {
+    let rt = new();
+    let task = rt.spawn(async {
+        std::future::poll_fn(|cx| {
+            let spend = |cx: &mut std::task::Context<'_>| match task::coop::poll_proceed(cx) {
+                std::task::Poll::Ready(unit) => {
+                    unit.made_progress();
+                    true
+                }
+                std::task::Poll::Pending => false,
+            };
+            while spend(cx) {}
+            block_in_place(|| (0..1000).for_each(|_| assert!(spend(cx))));
+            assert!(!spend(cx));
+            std::task::Poll::Ready(())
+        })
+        .await;
+    });
+    rt.block_on(task).unwrap();
+}
+
+fn it_can_be_aborted_afterwards(new: fn() -> Runtime) {
+    let rt = new();
+    let drops = Drops::default();
+    let (entered, is_in) = mpsc::channel();
+    let (let_go, go) = mpsc::channel();
+    let held = drops.track();
+    let task = rt.spawn(async move {
+        let _held = held;
+        block_in_place(|| {
+            entered.send(()).unwrap();
+            go.recv_timeout(LOST).unwrap();
+        });
+        pending::<()>().await;
+    });
+    is_in.recv_timeout(LOST).unwrap();
+    task.abort();
+    assert_eq!(drops.count(), 0);
+    let_go.send(()).unwrap();
+    assert!(rt.block_on(task).unwrap_err().is_cancelled());
+    assert_eq!(drops.count(), 1);
+}
+
+fn more_block_than_there_are_workers(new: fn() -> Runtime) {
+    const TASKS: usize = 20;
+    let rt = new();
+    for _ in 0..3 {
+        let all_here = Arc::new(Barrier::new(TASKS));
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|_| {
+                let all_here = all_here.clone();
+                rt.spawn(async move {
+                    block_in_place(|| all_here.wait());
+                    yield_now().await;
+                })
+            })
+            .collect();
+        for task in tasks {
+            rt.block_on(task).unwrap();
+        }
+    }
+}
+
+fn many_short_ones(new: fn() -> Runtime) {
+    let rt = new();
+    let tasks: Vec<_> = (0..50)
+        .map(|n| {
+            rt.spawn(async move {
+                for i in 0..20 {
+                    if (n + i) % 7 == 0 {
+                        block_in_place(|| thread::sleep(Duration::from_micros(200)));
+                    } else {
+                        block_in_place(thread::yield_now);
+                    }
+                    yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        rt.block_on(task).unwrap();
+    }
+    assert_eq!(rt.metrics().num_alive_tasks(), 0);
+}
+
+fn in_block_on_it_needs_no_thread(new: fn() -> Runtime) {
+    let rt = new();
+    let id = rt.block_on(async {
+        let id = block_in_place(|| {
+            Handle::current().block_on(async { yield_now().await });
+            thread::current().id()
+        });
+        yield_now().await;
+        id
+    });
+    assert_eq!(id, thread::current().id());
+}
+
+fn in_spawn_blocking_it_is_a_call(new: fn() -> Runtime) {
+    let rt = new();
+    let same = rt.spawn_blocking(|| thread::current().id() == block_in_place(|| thread::current().id()));
+    assert!(rt.block_on(same).unwrap());
+}
+
+fn a_drop_may_block(new: fn() -> Runtime) {
+    struct Blocks;
+    impl Drop for Blocks {
+        fn drop(&mut self) {
+            block_in_place(|| thread::sleep(Duration::from_millis(1)));
+        }
+    }
+    let rt = new();
+    let task = rt.spawn(async {
+        let _blocks = Blocks;
+        pending::<()>().await;
+    });
+    rt.spawn(async {
+        let _blocks = Blocks;
+        // Dropped by the shutdown.
+        pending::<()>().await;
+    });
+    rt.block_on(yield_now());
+    task.abort();
+    assert!(rt.block_on(task).unwrap_err().is_cancelled());
+}
+
+/// Begins to block, until the sender is used or dropped.
+fn blocked(rt: &Runtime, drops: &Drops) -> mpsc::Sender<()> {
+    let (entered, is_in) = mpsc::channel();
+    let (let_go, go) = mpsc::channel::<()>();
+    let held = drops.track();
+    rt.spawn(async move {
+        let _held = held;
+        block_in_place(|| {
+            entered.send(()).unwrap();
+            let _ = go.recv_timeout(LOST);
+        });
+        pending::<()>().await;
+    });
+    is_in.recv_timeout(LOST).unwrap();
+    let_go
+}
+
+fn the_runtime_waits_for_it(new: fn() -> Runtime) {
+    let rt = new();
+    let drops = Drops::default();
+    let gates: Vec<_> = (0..6).map(|_| blocked(&rt, &drops)).collect();
+    let opener = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(10));
+        drop(gates);
+    });
+    drop(rt);
+    assert_eq!(drops.count(), 6);
+    opener.join().unwrap();
+}
+
+fn the_runtime_can_be_left_without_waiting(new: fn() -> Runtime) {
+    let rt = new();
+    let drops = Drops::default();
+    let gate = blocked(&rt, &drops);
+    rt.shutdown_timeout(Duration::from_millis(1));
+    assert_eq!(drops.count(), 0);
+    drop(gate);
+}
+
+/// With the only worker's core in its hands, it would wait for ever.
+fn it_may_wait_for_what_the_shutdown_drops(new: fn() -> Runtime) {
+    let rt = new();
+    let (alive, dropped) = mpsc::channel::<()>();
+    rt.spawn(async move {
+        let _alive = alive;
+        pending::<()>().await;
+    });
+    let (entered, is_in) = mpsc::channel();
+    rt.spawn(async move {
+        block_in_place(|| {
+            entered.send(()).unwrap();
+            assert_eq!(dropped.recv_timeout(LOST), Err(mpsc::RecvTimeoutError::Disconnected));
+        });
+    });
+    is_in.recv_timeout(LOST).unwrap();
+    drop(rt);
+}
+
+#[test]
+fn on_a_current_thread_runtime_it_panics_and_names_the_cure() {
+    let rt = support::current();
+    let panics = || panic_text(|| block_in_place(|| ()));
+    for text in [rt.block_on(async { panics() }), rt.block_on(rt.spawn(async move { panics() })).unwrap()] {
+        assert!(text.contains("current_thread") && text.contains("spawn_blocking"), "{text}");
+    }
+    // From another thread, by its handle, it does not drive the runtime.
+    let handle = rt.handle().clone();
+    let other = thread::spawn(move || handle.block_on(async { block_in_place(|| 5) }));
+    assert_eq!(other.join().unwrap(), 5);
+}
+
+#[test]
+fn outside_of_a_runtime_it_is_a_call() {
+    assert_eq!(block_in_place(|| 5), 5);
+    let rt = support::multi(1);
+    let _entered = rt.enter();
+    assert_eq!(block_in_place(|| 5), 5);
+}
+
+/// The hooks of every thread are called, and a thread that nobody needs ends.
+#[test]
+fn threads_come_and_go() {
+    let (stopped, stops) = mpsc::channel();
+    let starts = Arc::new(AtomicUsize::new(0));
+    let started = starts.clone();
+    let rt = Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_keep_alive(Duration::from_millis(20))
+        .on_thread_start(move || {
+            started.fetch_add(1, SeqCst);
+        })
+        .on_thread_stop(move || stopped.send(()).unwrap())
+        .build()
+        .unwrap();
+    let drops = Drops::default();
+    let gates: Vec<_> = (0..5).map(|_| blocked(&rt, &drops)).collect();
+    rt.block_on(rt.spawn(async {})).unwrap();
+    assert_eq!(starts.load(SeqCst), 6);
+    drop(gates);
+    for _ in 0..5 {
+        stops.recv_timeout(LOST).unwrap();
+    }
+    assert_eq!(rt.block_on(rt.spawn(async { 1 })).unwrap(), 1);
+    drop(rt);
+    stops.recv_timeout(LOST).unwrap();
+    assert!(stops.recv().is_err());
+    assert_eq!(starts.load(SeqCst), 6);
+}
+
+/// One thread more than workers is enough for calls one after the other, unless one is still on its way out of its
+/// task when the next call comes.
+#[test]
+fn a_thread_that_lost_its_core_serves_a_later_call() {
+    let starts = Arc::new(AtomicUsize::new(0));
+    let started = starts.clone();
+    let rt = Builder::new_multi_thread()
+        .worker_threads(1)
+        .on_thread_start(move || {
+            started.fetch_add(1, SeqCst);
+        })
+        .build()
+        .unwrap();
+    for _ in 0..200 {
+        let task = rt.spawn(async {
+            let (send, receive) = mpsc::channel();
+            task::spawn(async move { send.send(()).unwrap() });
+            block_in_place(|| receive.recv_timeout(LOST)).unwrap();
+            thread::current().id()
+        });
+        rt.block_on(task).unwrap();
+    }
+    assert!((2..50).contains(&starts.load(SeqCst)), "{starts:?} threads");
+}
