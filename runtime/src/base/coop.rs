@@ -80,9 +80,8 @@ fn with_budget<R>(budget: Budget, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Sets this thread's budget: how a budget that [`stop`] took is put back.
 #[inline]
-pub(crate) fn set_current(budget: Budget) {
+fn set_current(budget: Budget) {
     LOCAL.with(|local| local.budget.set(budget));
 }
 
