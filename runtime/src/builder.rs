@@ -17,6 +17,7 @@ use crate::engine::hooks::{Callback, ThreadHooks};
 use crate::engine::sched::{current, multi};
 use crate::engine::services::Services;
 use crate::handle::Handle;
+use crate::local_runtime::{LocalOptions, LocalRuntime};
 use crate::runtime::{Runtime, Scheduler};
 
 /// Builds a [`Runtime`] with settings of its own.
@@ -272,25 +273,55 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a configuration that [`RuntimeConfig::validate`] refuses; otherwise what the operating
-    /// system says when it gives no thread or no event queue. Threads that were started have ended again by then.
+    /// `InvalidInput` for a configuration that [`RuntimeConfig::validate`] refuses, or of the flavour `local`, which is
+    /// for [`build_local`](Self::build_local); otherwise what the operating system says when it gives no thread or no
+    /// event queue. Threads that were started have ended again by then.
     ///
     /// # Panics
     ///
     /// When the clock should start paused on a runtime that is no `current_thread` runtime.
     #[track_caller]
     pub fn build(&mut self) -> io::Result<Runtime> {
-        let invalid =
-            |error: &dyn fmt::Display| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
-        self.config.validate().map_err(|error| invalid(&error))?;
-        let config = self.config.clone();
-        let single = match config.flavor {
-            Flavor::MultiThread => false,
-            Flavor::CurrentThread => true,
-            Flavor::Local => {
-                return Err(invalid(&"the flavor `local` does not exist yet; use `current_thread`"));
-            }
-        };
+        if self.config.flavor == Flavor::Local {
+            return Err(invalid(
+                &"a runtime of the flavor `local` is made by `Builder::build_local`, for it is not `Send`",
+            ));
+        }
+        self.assemble(self.config.clone())
+    }
+
+    /// Builds a runtime that stays on this thread, whose tasks need not be `Send`.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    ///
+    /// # Panics
+    ///
+    /// When this is the builder of a `multi_thread` runtime.
+    ///
+    /// ```
+    /// use runtime::runtime::{Builder, LocalOptions};
+    ///
+    /// let rt = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
+    /// let text = std::rc::Rc::new("not Send");
+    /// let task = rt.spawn_local(async move { text.len() });
+    /// assert_eq!(rt.block_on(task).unwrap(), 8);
+    /// ```
+    #[track_caller]
+    pub fn build_local(&mut self, _options: LocalOptions) -> io::Result<LocalRuntime> {
+        assert!(
+            self.config.flavor != Flavor::MultiThread,
+            "a multi_thread runtime cannot be a `LocalRuntime`; begin with `Builder::new_current_thread`"
+        );
+        let config = RuntimeConfig { flavor: Flavor::Local, ..self.config.clone() };
+        self.assemble(config).map(LocalRuntime::new_in)
+    }
+
+    #[track_caller]
+    fn assemble(&self, config: RuntimeConfig) -> io::Result<Runtime> {
+        config.validate().map_err(|error| invalid(&error))?;
+        let single = config.flavor != Flavor::MultiThread;
         let clock = Clock::new(single);
         if self.start_paused
             && let Err(problem) = clock.pause()
@@ -331,6 +362,10 @@ impl Builder {
             on_unpark: self.on_unpark.clone(),
         }
     }
+}
+
+fn invalid(problem: &dyn fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, problem.to_string())
 }
 
 impl fmt::Debug for Builder {

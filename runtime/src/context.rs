@@ -6,7 +6,7 @@
 //! Next file to read: `handle.rs`.
 #![forbid(unsafe_code)]
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -22,14 +22,10 @@ use crate::engine::sched::{self, SchedRef};
 use crate::engine::task::Meta;
 use crate::handle::{self, Handle};
 
-struct Current {
-    /// Counted, so that foreign code can run on it and enter another one meanwhile.
-    handle: RefCell<Option<Rc<Handle>>>,
-    depth: Cell<usize>,
-}
-
 thread_local! {
-    static CURRENT: Current = const { Current { handle: RefCell::new(None), depth: Cell::new(0) } };
+    /// The runtimes that were made current and still are, the current one last. Counted, so that foreign code can run on
+    /// one and enter another meanwhile.
+    static ENTERED: RefCell<Vec<Rc<Handle>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Makes a runtime the current one of this thread until it is dropped.
@@ -41,9 +37,11 @@ thread_local! {
 /// When it is dropped before a guard that was made after it.
 #[must_use = "the runtime is the current one only while this guard lives"]
 pub struct EnterGuard<'a> {
-    former: Option<Rc<Handle>>,
+    /// How many had been entered when this was.
     depth: usize,
     of: PhantomData<&'a Handle>,
+    /// It belongs to its thread, and can be looked at from everywhere.
+    not_send: PhantomData<std::sync::MutexGuard<'static, ()>>,
 }
 
 impl fmt::Debug for EnterGuard<'_> {
@@ -56,41 +54,47 @@ impl Drop for EnterGuard<'_> {
     #[track_caller]
     fn drop(&mut self) {
         // A thread that is being torn down has no current runtime to restore.
-        let _ = CURRENT.try_with(|current| {
-            if current.depth.get() != self.depth {
-                if !std::thread::panicking() {
-                    panic!(
-                        "an `EnterGuard` was dropped before one that was made after it; guards of \
-                         `Handle::enter` must be dropped in the reverse order of their making"
-                    );
-                }
-                return;
-            }
-            current.depth.set(self.depth - 1);
-            let ended = current.handle.replace(self.former.take());
-            // Its drop may be the runtime's last reference and run foreign code: nothing is borrowed here.
-            drop(ended);
+        let ended = ENTERED.try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            if entered.len() == self.depth { entered.pop() } else { None }
         });
+        // Its drop may be the runtime's last reference and run foreign code: nothing is borrowed here.
+        if let Ok(None) = ended
+            && !std::thread::panicking()
+        {
+            panic!(
+                "an `EnterGuard` was dropped before one that was made after it; guards of `Handle::enter` must be \
+                 dropped in the reverse order of their making"
+            );
+        }
     }
 }
 
 /// Makes a runtime the current one.
 #[track_caller]
 pub(crate) fn set_current(handle: &Handle) -> EnterGuard<'_> {
-    CURRENT
-        .try_with(|current| {
-            let former = current.handle.replace(Some(Rc::new(handle.clone())));
-            let depth = current.depth.get() + 1;
-            current.depth.set(depth);
-            EnterGuard { former, depth, of: PhantomData }
+    match try_set_current(handle) {
+        Some(guard) => guard,
+        None => panic!("{}", TryCurrentError { kind: Kind::ThreadLocalDestroyed }),
+    }
+}
+
+/// Makes a runtime the current one, unless the thread is being torn down.
+pub(crate) fn try_set_current(handle: &Handle) -> Option<EnterGuard<'_>> {
+    let handle = Rc::new(handle.clone());
+    ENTERED
+        .try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            entered.push(handle);
+            EnterGuard { depth: entered.len(), of: PhantomData, not_send: PhantomData }
         })
-        .unwrap_or_else(|_| panic!("{}", TryCurrentError { kind: Kind::ThreadLocalDestroyed }))
+        .ok()
 }
 
 /// Runs `f` with the current runtime.
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(&Handle) -> R) -> Result<R, TryCurrentError> {
-    let handle = match CURRENT.try_with(|current| current.handle.borrow().clone()) {
+    let handle = match ENTERED.try_with(|entered| entered.borrow().last().cloned()) {
         Ok(Some(handle)) => handle,
         Ok(None) => return Err(TryCurrentError { kind: Kind::NoContext }),
         Err(_) => return Err(TryCurrentError { kind: Kind::ThreadLocalDestroyed }),
@@ -125,12 +129,14 @@ pub(crate) fn block_on<R>(handle: &Handle, alone: Alone, f: impl FnOnce() -> R) 
 
 #[track_caller]
 fn enter_or_panic(alone: Alone) -> Entered {
-    enter::try_enter(alone == Alone::No).unwrap_or_else(|| {
-        panic!(
+    // A closure would be the caller that the panic names.
+    match enter::try_enter(alone == Alone::No) {
+        Some(entered) => entered,
+        None => panic!(
             "cannot start a runtime from within a runtime: this thread is driving tasks, and `block_on` would \
              block them all. Use `.await`, or `spawn` the future, or call `block_on` inside `spawn_blocking`"
-        )
-    })
+        ),
+    }
 }
 
 /// Runs code that blocks, for which this thread leaves what it drives to others.
@@ -140,8 +146,9 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
         Ok(out) => out,
         Err(CannotStepOut::IsOutside) => return f(),
         Err(CannotStepOut::Forbidden) => panic!(
-            "`block_in_place` would stop every task of this thread, for a current_thread runtime, a LocalRuntime \
-             and a LocalSet have no other thread to go on with them. Use `spawn_blocking`, or a multi_thread runtime"
+            "can call blocking only when running on the multi-threaded runtime: a current_thread runtime, a \
+             LocalRuntime and a LocalSet have no other thread that could go on with their tasks. Use `spawn_blocking`, \
+             or a multi_thread runtime"
         ),
     };
     sched::aside(|| coop::with_unconstrained(f))

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::num::NonZeroU64;
 
 use crate::base;
 use crate::context::{self, Alone, EnterGuard, TryCurrentError};
@@ -18,7 +19,7 @@ use crate::runtime::RuntimeFlavor;
 
 /// Futures larger than this are moved into a box before they are spawned, in bytes. Each layer between the caller
 /// and the task may copy a future once, on a stack that may be small. Tokio's figures.
-const BOX_THRESHOLD: usize = if cfg!(debug_assertions) { 2048 } else { 16384 };
+pub(crate) const BOX_THRESHOLD: usize = if cfg!(debug_assertions) { 2048 } else { 16384 };
 
 /// A reference to a runtime, to spawn on it from anywhere.
 ///
@@ -130,6 +131,19 @@ impl Handle {
         }
     }
 
+    /// Runs a future that stays on this thread, on a runtime that takes such here.
+    pub(crate) fn spawn_local_as<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        if size_of::<F>() > BOX_THRESHOLD {
+            self.sched.spawn_local(Box::pin(future), meta)
+        } else {
+            self.sched.spawn_local(future, meta)
+        }
+    }
+
     /// Runs a closure that blocks on a thread of its own, from the runtime's pool of such threads.
     ///
     /// The pool has up to `max_blocking_threads`; past that, closures wait in a queue. A closure that has begun
@@ -226,6 +240,19 @@ impl Handle {
         }
     }
 
+    /// What tells this runtime from every other one of the process, ended ones included.
+    ///
+    /// ```
+    /// use runtime::runtime::Runtime;
+    ///
+    /// let (one, other) = (Runtime::new().unwrap(), Runtime::new().unwrap());
+    /// assert_ne!(one.handle().id(), other.handle().id());
+    /// assert_eq!(one.handle().id(), one.handle().clone().id());
+    /// ```
+    pub fn id(&self) -> Id {
+        Id::new(self.sched.number())
+    }
+
     /// What this runtime counts.
     ///
     /// ```
@@ -239,8 +266,28 @@ impl Handle {
 
 #[track_caller]
 pub(crate) fn expect_thread<R>(spawned: io::Result<JoinHandle<R>>) -> JoinHandle<R> {
-    spawned
-        .unwrap_or_else(|error| panic!("the operating system gives no thread for `spawn_blocking`: {error}"))
+    match spawned {
+        Ok(handle) => handle,
+        Err(error) => panic!("OS can't spawn worker thread: no thread for `spawn_blocking`: {error}"),
+    }
+}
+
+/// What tells a runtime, or a [`LocalSet`](crate::task::LocalSet), from every other one of the process.
+///
+/// Given by [`Handle::id`]. Nothing follows from the number itself.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub struct Id(NonZeroU64);
+
+impl Id {
+    pub(crate) fn new(number: u64) -> Self {
+        Self(NonZeroU64::new(number).expect("lists of tasks are numbered from 1"))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl fmt::Debug for Handle {

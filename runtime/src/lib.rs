@@ -49,6 +49,7 @@ mod context;
 mod engine;
 mod handle;
 pub mod io;
+mod local_runtime;
 mod metrics;
 pub mod net;
 pub mod runtime;

@@ -6,6 +6,7 @@
 //!   soon as they are spawned, whatever the thread that made the runtime does.
 //! * `current_thread` ([`Builder::new_current_thread`]): everything runs on the thread that is in
 //!   [`Runtime::block_on`], and nothing runs while none is.
+//! * [`LocalRuntime`]: as `current_thread`, and stays on the thread that made it, so its tasks need not be `Send`.
 //!
 //! # How tasks are scheduled
 //!
@@ -25,7 +26,8 @@ use std::time::Duration;
 
 pub use crate::builder::Builder;
 pub use crate::context::{EnterGuard, TryCurrentError};
-pub use crate::handle::Handle;
+pub use crate::handle::{Handle, Id};
+pub use crate::local_runtime::{LocalOptions, LocalRuntime};
 pub use crate::metrics::RuntimeMetrics;
 
 use crate::base::{self, enter};
@@ -38,7 +40,7 @@ use crate::engine::task::JoinHandle;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RuntimeFlavor {
-    /// Everything on the thread in `block_on`.
+    /// Everything on the thread in `block_on`; a [`LocalRuntime`], too.
     CurrentThread,
     /// Worker threads that steal from each other.
     MultiThread,
@@ -217,7 +219,7 @@ impl Runtime {
             Scheduler::Multi(workers) => workers.close(),
             Scheduler::Current(driven) => {
                 // Futures that are dropped here may look for their runtime.
-                let _current = context::set_current(&self.handle);
+                let _current = context::try_set_current(&self.handle);
                 driven.close();
             }
         }

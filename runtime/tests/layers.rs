@@ -20,12 +20,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // `Handle` hands out metrics and names its flavour: front and metrics are one step of the stairs.
     ("handle", &["context", "metrics", "runtime", "engine", "base", "config"]),
     ("context", &["handle", "engine", "base", "config"]),
-    ("builder", &["runtime", "handle", "context", "engine", "base", "config"]),
-    ("runtime", &["builder", "handle", "context", "metrics", "engine", "base", "config"]),
+    ("local_runtime", &["builder", "runtime", "handle", "context", "metrics", "engine", "base", "config"]),
+    ("builder", &["local_runtime", "runtime", "handle", "context", "engine", "base", "config"]),
+    ("runtime", &["builder", "local_runtime", "handle", "context", "metrics", "engine", "base", "config"]),
     ("metrics", &["engine", "base"]),
     ("sync", &["base"]),
     ("io", &["base"]),
-    ("task", &["context", "handle", "engine", "base"]),
+    ("task", &["runtime", "context", "handle", "engine", "base"]),
     ("time", &["context", "handle", "engine", "sync", "io", "base", "task"]),
     ("net", &["context", "handle", "engine", "sync", "io", "base"]),
 ];

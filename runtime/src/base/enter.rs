@@ -60,6 +60,21 @@ pub(crate) struct SteppedOut {
     _restore: Restore,
 }
 
+/// While it lives, this thread cannot step out.
+#[derive(Debug)]
+pub(crate) struct StaysIn {
+    _restore: Restore,
+}
+
+/// Keeps a thread that drives a runtime inside.
+pub(crate) fn stay_in() -> StaysIn {
+    let place = match PLACE.get() {
+        Place::Outside => Place::Outside,
+        Place::Inside { .. } => Place::Inside { may_step_out: false },
+    };
+    StaysIn { _restore: Restore::after(place) }
+}
+
 /// Why a thread cannot step out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CannotStepOut {

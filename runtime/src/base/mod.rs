@@ -6,6 +6,7 @@ pub(crate) mod block_on;
 pub(crate) mod clock;
 pub(crate) mod coop;
 pub(crate) mod enter;
+pub(crate) mod home;
 pub(crate) mod interest;
 pub(crate) mod list;
 pub(crate) mod panic;

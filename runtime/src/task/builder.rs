@@ -1,11 +1,12 @@
 //! Tasks with settings of their own.
 //!
-//! Next file to read: `task/task_local.rs`.
+//! Next file to read: `task/local.rs`.
 #![forbid(unsafe_code)]
 
 use std::future::Future;
 use std::io;
 
+use super::local::{self, LocalSet};
 use crate::context;
 use crate::engine::task::{JoinHandle, Meta};
 use crate::handle::Handle;
@@ -105,6 +106,38 @@ impl<'a> Builder<'a> {
         Output: Send + 'static,
     {
         handle.spawn_blocking_as(function, self.meta())
+    }
+
+    /// As [`spawn_local`](crate::task::spawn_local).
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a `LocalRuntime` and a [`LocalSet`].
+    #[track_caller]
+    pub fn spawn_local<Fut>(self, future: Fut) -> io::Result<JoinHandle<Fut::Output>>
+    where
+        Fut: Future + 'static,
+        Fut::Output: 'static,
+    {
+        Ok(local::spawn_local_as(future, self.meta()))
+    }
+
+    /// As [`LocalSet::spawn_local`].
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    #[track_caller]
+    pub fn spawn_local_on<Fut>(self, future: Fut, local_set: &LocalSet) -> io::Result<JoinHandle<Fut::Output>>
+    where
+        Fut: Future + 'static,
+        Fut::Output: 'static,
+    {
+        Ok(local_set.spawn_as(future, self.meta()))
     }
 
     #[track_caller]

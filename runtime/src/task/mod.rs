@@ -10,6 +10,7 @@ mod blocking;
 mod builder;
 pub mod coop;
 pub mod join_set;
+mod local;
 mod task_local;
 mod yield_now;
 
@@ -19,6 +20,7 @@ pub use blocking::{block_in_place, spawn_blocking};
 pub use builder::Builder;
 pub use coop::{Unconstrained, consume_budget, unconstrained};
 pub use join_set::JoinSet;
+pub use local::{LocalEnterGuard, LocalSet, spawn_local};
 pub use task_local::{AccessError, LocalKey};
 pub use yield_now::yield_now;
 

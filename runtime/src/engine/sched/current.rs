@@ -18,12 +18,13 @@ use super::policy::Policy;
 use super::shared::Shared;
 use super::tls::{self, Here};
 use super::worker::Worker;
-use super::{Notified, SchedRef};
+use super::{Locality, Notified, SchedRef};
 use crate::base::coop;
+use crate::base::home::Home;
 use crate::base::park::{Parker, Unparker};
 use crate::base::prim::atomic::{AtomicBool, Ordering::*};
 use crate::base::prim::{Arc, Mutex, PlainArc};
-use crate::config::RuntimeConfig;
+use crate::config::{Flavor, RuntimeConfig};
 use crate::engine::driver::Driver;
 use crate::engine::services::Services;
 
@@ -36,6 +37,8 @@ pub(crate) struct Current {
     waiting: Mutex<Vec<Unparker>>,
     /// Whether the future of the driving `block_on` wants to be polled.
     root_woken: AtomicBool,
+    /// The thread that alone drives the runtime, if its tasks need not be `Send`.
+    home: Option<Home>,
 }
 
 /// The owner's side of a current-thread scheduler.
@@ -49,11 +52,22 @@ pub(crate) fn start(config: RuntimeConfig, driver: Driver, services: Services) -
         core: Mutex::new(None),
         waiting: Mutex::new(Vec::new()),
         root_woken: AtomicBool::new(false),
+        home: (config.flavor == Flavor::Local).then(Home::here),
     };
     let shared = Shared::new(config, driver, services, policy);
     let core = Core::new(0, VecDeque::with_capacity(64), Arc::default(), &shared.config, 0);
     *shared.policy.core.lock() = Some(Box::new(core));
     (SchedRef::Current(shared.clone()), Driven { shared })
+}
+
+impl Current {
+    pub(crate) fn locality(&self) -> Locality {
+        match self.home {
+            None => Locality::None,
+            Some(home) if home.is_here() => Locality::Here,
+            Some(_) => Locality::Elsewhere,
+        }
+    }
 }
 
 impl Driven {

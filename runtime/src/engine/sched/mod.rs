@@ -15,6 +15,7 @@ mod inject;
 pub(crate) mod multi;
 mod policy;
 mod queue;
+pub(crate) mod set;
 mod shared;
 mod sleep;
 mod tls;
@@ -46,6 +47,17 @@ pub(crate) enum SchedRef {
     Current(Arc<Shared<Current>>),
 }
 
+/// Whether a scheduler takes futures that are not `Send`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locality {
+    /// It does not.
+    None,
+    /// It does, on another thread.
+    Elsewhere,
+    /// It does, on this thread.
+    Here,
+}
+
 /// Does the same for either flavour.
 macro_rules! either {
     ($sched:expr, $shared:ident => $body:expr) => {
@@ -65,6 +77,28 @@ impl SchedRef {
         either!(self, shared => Shared::spawn(shared, future, self.clone(), meta))
     }
 
+    /// Whether a future that is not `Send` can be spawned here and now.
+    pub(crate) fn locality(&self) -> Locality {
+        match self {
+            Self::Current(shared) => shared.policy.locality(),
+            Self::Multi(_) => Locality::None,
+        }
+    }
+
+    /// Makes a task of a future that stays on this thread, where [`locality`](Self::locality) allows it.
+    pub(crate) fn spawn_local<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        match self {
+            Self::Current(shared) if shared.policy.locality() == Locality::Here => {
+                Shared::spawn_local(shared, future, self.clone(), meta)
+            }
+            _ => unreachable!("whoever spawns a local task has asked whether it can be"),
+        }
+    }
+
     pub(crate) fn services(&self) -> &Services {
         either!(self, shared => &shared.services)
     }
@@ -75,6 +109,11 @@ impl SchedRef {
 
     pub(crate) fn counters(&self) -> &Counters {
         either!(self, shared => &shared.counters)
+    }
+
+    /// What tells this scheduler from every other one.
+    pub(crate) fn number(&self) -> u64 {
+        either!(self, shared => shared.owned.number())
     }
 
     /// Tasks that have not ended.

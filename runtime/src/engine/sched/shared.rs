@@ -61,6 +61,25 @@ impl<P: Policy> Shared<P> {
         handle
     }
 
+    /// As [`spawn`](Self::spawn), for a future that stays on this thread.
+    pub(crate) fn spawn_local<F>(
+        this: &Arc<Self>,
+        future: F,
+        sched: SchedRef,
+        meta: Meta,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let spawner = Self::worker_here(this).unwrap_or(this.beds.len());
+        let (handle, task) = this.owned.bind_here(future, sched, meta, spawner);
+        if let Some(task) = task {
+            Self::schedule(this, task, false);
+        }
+        handle
+    }
+
     /// The index of this runtime's worker on this thread.
     pub(crate) fn worker_here(this: &Arc<Self>) -> Option<usize> {
         tls::with(|here| {

@@ -8,7 +8,10 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
 use std::ptr::NonNull;
+use std::task::{Context, Poll};
 // Not through the doorway: a counter that hands out numbers orders nothing, and a model of it would be a static.
 use std::sync::atomic::AtomicU64 as Numbers;
 
@@ -18,6 +21,7 @@ use super::harness::{Notified, Task};
 use super::join::JoinHandle;
 use super::meta::Meta;
 use super::vtable::TaskRef;
+use crate::base::home::Home;
 use crate::base::list::List;
 use crate::base::prim::atomic::{
     AtomicBool, AtomicU64, AtomicUsize,
@@ -121,16 +125,30 @@ impl<S: Schedule> OwnedTasks<S> {
         F::Output: Send + 'static,
     {
         // SAFETY: a future that is `Send` may be polled and dropped anywhere.
-        unsafe { self.bind_local(future, scheduler, meta, spawner) }
+        unsafe { self.bind_any(future, scheduler, meta, spawner) }
     }
 
-    /// As [`OwnedTasks::bind`], for a future that is not `Send`.
-    ///
+    /// As [`OwnedTasks::bind`], for a future that is not `Send`: the task is polled and dropped on this thread or not at
+    /// all. So the owner must run its notifications, and be closed, on this thread.
+    pub(crate) fn bind_here<F>(
+        &self,
+        future: F,
+        scheduler: S,
+        meta: Meta,
+        spawner: usize,
+    ) -> (JoinHandle<F::Output>, Option<Notified<S>>)
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        // SAFETY: a future that stays at home, with its output, is as good as one that is `Send`.
+        unsafe { self.bind_any(AtHome::new(future), scheduler, meta, spawner) }
+    }
+
     /// # Safety
-    /// Unless the future is `Send`: this thread is the owner's. Every notification of the task is run or shut down on
-    /// this thread, and so is this list. Elsewhere a notification may only be passed on or dropped. Unless
-    /// the output is `Send`, the scheduler's type, too, keeps the join handle on this thread.
-    pub(crate) unsafe fn bind_local<F>(
+    /// The future may be polled and dropped on any thread. So may its output, unless its join handle stays on the thread
+    /// that polls it.
+    unsafe fn bind_any<F>(
         &self,
         future: F,
         scheduler: S,
@@ -161,6 +179,11 @@ impl<S: Schedule> OwnedTasks<S> {
         drop(notified);
         task.shutdown();
         (handle, None)
+    }
+
+    /// What tells this list from every other of the process.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Takes a task out of the list: the list's reference, if it was linked.
@@ -223,6 +246,45 @@ impl Shard {
         add(&self.live, -1);
         // SAFETY: this is the reference that was forgotten when the task was linked, and all tasks here have an `S`.
         Some(unsafe { adopt(task) })
+    }
+}
+
+/// A future that is polled and dropped on the thread where it was made, and nowhere else.
+///
+/// Whoever owns such tasks sees to it that this is where they run. Should that go wrong, the future panics instead of
+/// being polled, and is leaked instead of being dropped.
+struct AtHome<F> {
+    future: ManuallyDrop<F>,
+    home: Home,
+}
+
+impl<F> AtHome<F> {
+    fn new(future: F) -> Self {
+        Self { future: ManuallyDrop::new(future), home: Home::here() }
+    }
+}
+
+impl<F: Future> Future for AtHome<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        assert!(self.home.is_here(), "a task that is not `Send` was polled by another thread than its own");
+        // SAFETY: the future is pinned with the rest: it is moved by nobody, and dropped in its place.
+        let future = unsafe { self.map_unchecked_mut(|this| &mut *this.future) };
+        future.poll(cx)
+    }
+}
+
+impl<F> Drop for AtHome<F> {
+    fn drop(&mut self) {
+        debug_assert!(
+            self.home.is_here(),
+            "a task that is not `Send` was dropped by another thread than its own"
+        );
+        if self.home.is_here() {
+            // SAFETY: this is the field's last use.
+            unsafe { ManuallyDrop::drop(&mut self.future) };
+        }
     }
 }
 

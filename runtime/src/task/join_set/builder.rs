@@ -10,7 +10,7 @@ use std::io;
 use super::JoinSet;
 use crate::engine::task::AbortHandle;
 use crate::handle::Handle;
-use crate::task;
+use crate::task::{self, LocalSet};
 
 /// As [`task::Builder`], for a task of a set. Made by [`JoinSet::build_task`].
 #[must_use = "it does nothing until a task is spawned with it"]
@@ -91,6 +91,38 @@ impl<'a, T: 'static> Builder<'a, T> {
         T: Send,
     {
         Ok(self.set.insert(self.builder.spawn_blocking_on(f, handle)?))
+    }
+}
+
+impl<T: 'static> Builder<'_, T> {
+    /// As [`JoinSet::spawn_local`].
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a `LocalRuntime` and a [`LocalSet`].
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.insert(self.builder.spawn_local(future)?))
+    }
+
+    /// As [`JoinSet::spawn_local_on`].
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, future: F, local_set: &LocalSet) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.insert(self.builder.spawn_local_on(future, local_set)?))
     }
 }
 

@@ -17,6 +17,7 @@ use slab::Slab;
 
 pub use self::builder::Builder;
 use self::ready::Ready;
+use super::LocalSet;
 use super::coop;
 use crate::base::prim::PlainArc as Arc;
 use crate::engine::task::{AbortHandle, Id, JoinError, JoinHandle};
@@ -104,6 +105,28 @@ impl<T: 'static> JoinSet<T> {
         T: Send,
     {
         self.insert(handle.spawn(task))
+    }
+
+    /// Spawns a task, which need not be `Send`, on the current `LocalRuntime` or [`LocalSet`].
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn_local`](crate::task::spawn_local).
+    #[track_caller]
+    pub fn spawn_local<F>(&mut self, task: F) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(super::spawn_local(task))
+    }
+
+    /// Spawns a task, which need not be `Send`, into a [`LocalSet`]. It begins to run when that is driven.
+    #[track_caller]
+    pub fn spawn_local_on<F>(&mut self, task: F, local_set: &LocalSet) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(local_set.spawn_local(task))
     }
 
     /// Runs a closure that blocks, on the current runtime's threads for that.

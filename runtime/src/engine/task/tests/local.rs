@@ -1,4 +1,5 @@
 //! Futures that are not `Send`: nothing that other threads do polls or drops them there.
+#![forbid(unsafe_code)]
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -27,14 +28,11 @@ fn waiting(sched: &Sched) -> (JoinHandle<()>, Waker, Arc<Mutex<Vec<ThreadId>>>) 
     let (home, waker) =
         (Homebound { dropped: dropped.clone(), _here: Rc::new(()) }, Rc::new(Mutex::new(None)));
     let given = waker.clone();
-    // SAFETY: the tests run and finish the scheduler on this thread.
-    let handle = unsafe {
-        sched.spawn_local(poll_fn(move |cx| {
-            let _home = &home;
-            *given.lock().unwrap() = Some(cx.waker().clone());
-            Poll::Pending
-        }))
-    };
+    let handle = sched.spawn_local(poll_fn(move |cx| {
+        let _home = &home;
+        *given.lock().unwrap() = Some(cx.waker().clone());
+        Poll::Pending
+    }));
     sched.run();
     let waker = waker.lock().unwrap().take().unwrap();
     (handle, waker, dropped)
@@ -55,6 +53,19 @@ fn a_foreign_abort_drops_it_at_home() {
     sched.run();
     assert_eq!(*dropped.lock().unwrap(), [thread::current().id()]);
     assert!(finished(handle).unwrap_err().is_cancelled());
+}
+
+/// What a scheduler must not do: the future is leaked rather than touched.
+#[test]
+fn run_elsewhere_it_panics_and_is_not_dropped() {
+    let sched = Sched::new();
+    let (handle, waker, dropped) = waiting(&sched);
+    waker.wake();
+    let task = sched.pop().unwrap();
+    thread::spawn(move || task.run()).join().unwrap();
+    assert!(finished(handle).unwrap_err().is_panic());
+    assert!(dropped.lock().unwrap().is_empty());
+    sched.finish();
 }
 
 #[test]

@@ -92,13 +92,9 @@ impl Sched {
         handle
     }
 
-    /// # Safety
-    /// The caller's thread alone runs what is in the queue, and closes the list.
     #[track_caller]
-    pub(super) unsafe fn spawn_local<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
-        let (scheduler, meta) = (self.clone(), Meta::here());
-        // SAFETY: promised by the caller.
-        let (handle, task) = unsafe { self.0.owned.bind_local(future, scheduler, meta, 1) };
+    pub(super) fn spawn_local<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
+        let (handle, task) = self.0.owned.bind_here(future, self.clone(), Meta::here(), 1);
         if let Some(task) = task {
             self.0.queue.lock().push_back(task);
         }

@@ -1,0 +1,220 @@
+//! A set of tasks that one thread runs wherever it likes: what a `LocalSet` is made of.
+//!
+//! It is a scheduler without driver and threads: its turn is taken from a poll, and what a worker would sleep for is
+//! the waker of whoever polls it. The tasks' queue is of two parts, as a worker's is: the thread's own, for what is made
+//! ready during a turn, and the one for everybody else.
+//!
+//! Nothing here is `Send` but what wakers hold, [`Shared`]; so only the thread that made the set runs and drops its
+//! tasks.
+//!
+//! Next file to read: `engine/sched/tls.rs`.
+#![forbid(unsafe_code)]
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+use std::task::Waker;
+
+use super::inject::Inject;
+use crate::base::atomic_waker::AtomicWaker;
+use crate::base::coop;
+use crate::base::enter;
+use crate::base::prim::Arc;
+use crate::engine::task::{self, JoinHandle, Meta, OwnedTasks, Schedule};
+
+type Task = task::Task<SetRef>;
+type Notified = task::Notified<SetRef>;
+
+/// Polls in one turn, so that whoever polls the set gets round to other things too. As for a worker.
+const POLLS: usize = 61;
+/// After so many polls the other threads' queue comes first. As for the one worker of a runtime.
+const GLOBAL_INTERVAL: u32 = 31;
+
+/// The set, for the thread that made it.
+#[derive(Clone)]
+pub(crate) struct Set(Rc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    queue: RefCell<VecDeque<Notified>>,
+    /// Polls so far, wrapping.
+    tick: Cell<u32>,
+}
+
+/// The part that tasks and their wakers know.
+struct Shared {
+    inject: Inject<Notified>,
+    owned: OwnedTasks<SetRef>,
+    /// Whoever polls the set.
+    waker: AtomicWaker,
+}
+
+/// The scheduler as its tasks see it.
+#[derive(Clone)]
+struct SetRef(Arc<Shared>);
+
+/// The set that spawns on this thread go to.
+struct Entered {
+    set: Set,
+    /// Whether it takes a turn right now, and will see what is queued.
+    in_turn: bool,
+}
+
+thread_local! {
+    static ENTERED: RefCell<Option<Entered>> = const { RefCell::new(None) };
+}
+
+/// Puts the thread's former set back.
+pub(crate) struct Leave {
+    former: Option<Entered>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let former = self.former.take();
+        // Dropped outside of the borrow. A thread that is being torn down has no set to go back to.
+        let _left = ENTERED.try_with(|entered| entered.replace(former));
+    }
+}
+
+/// What `f` says of the set that this thread has entered. It runs no foreign code.
+fn of_entered<R>(f: impl FnOnce(&Entered) -> R) -> Option<R> {
+    ENTERED.try_with(|entered| entered.borrow().as_ref().map(f)).ok().flatten()
+}
+
+/// The set that this thread has entered.
+pub(crate) fn current() -> Option<Set> {
+    of_entered(|entered| entered.set.clone())
+}
+
+/// The set of these tasks, if this thread takes a turn of it right now.
+fn in_turn(shared: &Arc<Shared>) -> Option<Set> {
+    of_entered(|now| (now.in_turn && Arc::ptr_eq(&now.set.0.shared, shared)).then(|| now.set.clone()))
+        .flatten()
+}
+
+impl Set {
+    pub(crate) fn new() -> Self {
+        let shared = Shared { inject: Inject::new(), owned: OwnedTasks::new(1), waker: AtomicWaker::new() };
+        let queue = RefCell::new(VecDeque::new());
+        Self(Rc::new(Inner { shared: Arc::new(shared), queue, tick: Cell::new(0) }))
+    }
+
+    /// What tells it from every other set and runtime.
+    pub(crate) fn number(&self) -> u64 {
+        self.0.shared.owned.number()
+    }
+
+    /// Makes it the one that spawns on this thread go to.
+    pub(crate) fn enter(&self) -> Leave {
+        self.enter_as(false)
+    }
+
+    fn enter_as(&self, in_turn: bool) -> Leave {
+        let entered = Entered { set: self.clone(), in_turn };
+        Leave { former: ENTERED.try_with(|current| current.replace(Some(entered))).ok().flatten() }
+    }
+
+    /// Makes a task of a future, and queues it.
+    pub(crate) fn spawn<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let shared = &self.0.shared;
+        let (handle, task) = shared.owned.bind_here(future, SetRef(shared.clone()), meta, 0);
+        if let Some(task) = task {
+            self.push(task);
+            if in_turn(shared).is_none() {
+                shared.waker.wake();
+            }
+        }
+        handle
+    }
+
+    fn push(&self, task: Notified) {
+        self.0.queue.borrow_mut().push_back(task);
+    }
+
+    /// Registers who is to poll the set when a task becomes ready, and runs `f` as part of a turn.
+    pub(crate) fn take_turn<R>(&self, waker: &Waker, f: impl FnOnce() -> R) -> R {
+        self.0.shared.waker.register(waker);
+        let _stay = enter::stay_in();
+        let _leave = self.enter_as(true);
+        f()
+    }
+
+    /// Polls tasks until none is ready or it is time for something else. Returns whether some may be left.
+    pub(crate) fn run(&self) -> bool {
+        for _ in 0..POLLS {
+            let Some(task) = self.next_task() else { return false };
+            if let Some(again) = coop::budget(|| task.poll()) {
+                self.push(again);
+            }
+        }
+        true
+    }
+
+    fn next_task(&self) -> Option<Notified> {
+        let inner = &self.0;
+        let tick = inner.tick.get();
+        inner.tick.set(tick.wrapping_add(1));
+        let own = || inner.queue.borrow_mut().pop_front();
+        let global = || inner.shared.inject.pop();
+        if tick.is_multiple_of(GLOBAL_INTERVAL) { global().or_else(own) } else { own().or_else(global) }
+    }
+
+    /// Whether no task is alive.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.shared.owned.len() == 0
+    }
+
+    /// Drops every task, and lets no more in.
+    pub(crate) fn close(&self) {
+        let shared = &self.0.shared;
+        let _stay = enter::stay_in();
+        let _leave = self.enter_as(true);
+        shared.owned.close_and_shutdown_all(0);
+        shared.inject.close();
+        shared.inject.clear();
+        let rest = self.0.queue.take();
+        drop(rest);
+        // Whoever polled it last will not be woken by it any more.
+        drop(shared.waker.take());
+    }
+}
+
+impl Schedule for SetRef {
+    fn schedule(&self, task: Notified) {
+        match in_turn(&self.0) {
+            Some(set) => set.push(task),
+            None => {
+                if self.0.inject.push(task) {
+                    self.0.waker.wake();
+                }
+            }
+        }
+    }
+
+    fn schedule_here(task: Notified) -> Result<(), Notified> {
+        match in_turn(&task.scheduler().0) {
+            Some(set) => {
+                set.push(task);
+                Ok(())
+            }
+            None => Err(task),
+        }
+    }
+
+    fn release(&self, task: &Task) -> Option<Task> {
+        self.0.owned.remove(task)
+    }
+}
+
+impl fmt::Debug for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Set").field("tasks", &self.0.shared.owned.len()).finish_non_exhaustive()
+    }
+}
