@@ -12,7 +12,7 @@ use workloads::wire::EngineKind;
 const FILES: [(&str, &str); 4] = [
     ("Cargo.toml", include_str!("template/Cargo.toml.txt")),
     ("src/lib.rs", include_str!("template/lib.rs.txt")),
-    ("tests/run.rs", include_str!("template/test.rs.txt")),
+    ("src/tests.rs", include_str!("template/test.rs.txt")),
     ("profile.toml", include_str!("template/profile.toml.txt")),
 ];
 

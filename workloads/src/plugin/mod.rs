@@ -39,8 +39,8 @@ pub trait Plugin {
 /// Makes the calling crate a plug-in with these workloads: one expression for each, of a type that implements
 /// [`Workload`].
 ///
-/// Use it once in a crate, at the top level. The crate's `Cargo.toml` needs `crate-type = ["cdylib"]`, and beside it
-/// `"lib"` if its tests in `tests/` are to see it.
+/// Use it once in a crate, at the top level. The crate's `Cargo.toml` needs `crate-type = ["cdylib"]`; with a second
+/// type beside it, cargo would leave link-time optimisation out.
 ///
 /// ```
 /// use workloads::params::Params;
