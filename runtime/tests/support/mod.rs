@@ -73,7 +73,7 @@ pub(crate) fn panic_text(f: impl FnOnce()) -> String {
 }
 
 /// Calls a closure when it goes.
-pub struct OnDrop<F: FnOnce()>(pub Option<F>);
+pub(crate) struct OnDrop<F: FnOnce()>(pub(crate) Option<F>);
 
 impl<F: FnOnce()> Drop for OnDrop<F> {
     fn drop(&mut self) {
