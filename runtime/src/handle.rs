@@ -253,6 +253,16 @@ impl Handle {
         Id::new(self.sched.number())
     }
 
+    /// What this runtime is called, if its builder called it something.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Builder::new_current_thread().name("front").build().unwrap();
+    /// assert_eq!(rt.handle().name(), Some("front"));
+    /// ```
+    pub fn name(&self) -> Option<&str> {
+        self.sched.config().name.as_deref()
+    }
+
     /// What this runtime counts.
     ///
     /// ```

@@ -53,6 +53,7 @@ mod local_runtime;
 mod metrics;
 pub mod net;
 pub mod runtime;
+mod shutdown;
 pub mod sync;
 pub mod task;
 pub mod time;

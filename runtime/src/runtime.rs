@@ -24,17 +24,38 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
-pub use crate::builder::Builder;
+pub use crate::builder::{Builder, RngSeed};
+pub use crate::config::{
+    HistogramConfiguration, HistogramScale, InvalidHistogramConfiguration, LogHistogram, LogHistogramBuilder,
+    UnhandledPanic,
+};
 pub use crate::context::{EnterGuard, TryCurrentError};
+pub use crate::engine::hooks::{StuckPoll, TaskMeta};
 pub use crate::handle::{Handle, Id};
 pub use crate::local_runtime::{LocalOptions, LocalRuntime};
 pub use crate::metrics::RuntimeMetrics;
+pub use crate::shutdown::{LeftClosure, ShutdownReport};
 
 use crate::base::{self, enter};
 use crate::context::{self, Alone};
 use crate::engine::blocking::BlockingPool;
-use crate::engine::sched::{current::Driven, multi::Workers};
+use crate::engine::sched::{self, SchedRef, current::Driven, multi::Workers};
 use crate::engine::task::JoinHandle;
+
+/// The number of the worker that this thread is, as [`RuntimeMetrics`] counts workers. `None` on a thread that is no
+/// worker now.
+///
+/// On a `current_thread` runtime it is `Some(0)` on the thread that drives it. A task may move to another worker at each
+/// `.await`. The thread in `block_on` of a `multi_thread` runtime is no worker.
+///
+/// ```
+/// let rt = runtime::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+/// assert_eq!(rt.block_on(rt.spawn(async { runtime::runtime::worker_index() })).unwrap(), Some(0));
+/// assert_eq!(rt.block_on(async { runtime::runtime::worker_index() }), None);
+/// ```
+pub fn worker_index() -> Option<usize> {
+    sched::worker_index()
+}
 
 /// The flavour of a runtime, as [`Handle::runtime_flavor`] tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,9 +216,37 @@ impl Runtime {
     /// rt.shutdown_timeout(Duration::from_millis(1));
     /// ```
     pub fn shutdown_timeout(mut self, duration: Duration) {
+        self.end(duration);
+    }
+
+    /// As [`shutdown_timeout`](Self::shutdown_timeout), and tells what was still running. An extension.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let rt = runtime::runtime::Runtime::new().unwrap();
+    /// rt.spawn(std::future::pending::<()>());
+    /// let report = rt.shutdown_timeout_report(Duration::from_secs(60));
+    /// assert!(report.is_complete(), "{report}");
+    /// ```
+    pub fn shutdown_timeout_report(mut self, duration: Duration) -> ShutdownReport {
+        if self.end(duration) {
+            return ShutdownReport::default();
+        }
+        let worker_threads = match &self.scheduler {
+            Scheduler::Multi(workers) => workers.live(),
+            Scheduler::Current(_) => 0,
+        };
+        let polls = if worker_threads == 0 { Vec::new() } else { self.handle.sched().running_polls() };
+        let blocking = self.blocking.running().into_iter().map(LeftClosure::new).collect();
+        let blocking_threads = self.blocking.spawner().num_threads();
+        ShutdownReport { worker_threads, polls, blocking_threads, blocking }
+    }
+
+    fn end(&mut self, limit: Duration) -> bool {
         self.ended = true;
         self.close();
-        self.wait(Some(duration));
+        self.wait(Some(limit))
     }
 
     /// Ends the runtime without waiting for its threads; allowed inside of a task.
@@ -225,15 +274,29 @@ impl Runtime {
         }
     }
 
-    /// Waits until everything has stopped.
-    fn wait(&self, limit: Option<Duration>) {
+    /// Waits until everything has stopped. Returns whether it has.
+    fn wait(&self, limit: Option<Duration>) -> bool {
         let since = std::time::Instant::now();
+        // It reports what is stuck in the meantime. Nobody who has no time waits for it.
+        let _stop = StopMonitor { sched: self.handle.sched(), wait: limit != Some(Duration::ZERO) };
         if let Scheduler::Multi(workers) = &self.scheduler
             && !workers.wait(limit)
         {
-            return;
+            return false;
         }
-        self.blocking.shutdown(limit.map(|limit| limit.saturating_sub(since.elapsed())));
+        self.blocking.shutdown(limit.map(|limit| limit.saturating_sub(since.elapsed())))
+    }
+}
+
+/// Ends the thread that looks out for stuck polls.
+struct StopMonitor<'a> {
+    sched: &'a SchedRef,
+    wait: bool,
+}
+
+impl Drop for StopMonitor<'_> {
+    fn drop(&mut self) {
+        self.sched.stop_monitor(self.wait);
     }
 }
 
@@ -246,7 +309,10 @@ impl Drop for Runtime {
         self.close();
         if !enter::is_entered() {
             self.wait(None);
-        } else if !std::thread::panicking() {
+            return;
+        }
+        self.handle.sched().stop_monitor(false);
+        if !std::thread::panicking() {
             panic!(
                 "Cannot drop a runtime where blocking is forbidden: this thread is driving tasks. Use \
                  `Runtime::shutdown_background`, or drop it inside `spawn_blocking`"

@@ -34,10 +34,7 @@ pub(crate) fn conform(plugin: &mut Inspector, tell: &mut dyn FnMut(&str, &Found)
         tell(name, &found);
     };
     case("describes itself", Ok(format!("{} workloads", plugin.workloads().len())));
-    case(
-        "obeys the default runtime",
-        no_objection(plugin, Draft::Runtime { config: RuntimeConfig::default() }),
-    );
+    case("obeys the default runtime", no_objection(plugin, Draft::Runtime { config: Box::default() }));
     for workload in plugin.workloads().to_vec() {
         let name = workload.name.clone();
         let mut case = |what: &str, found: Found| case(&format!("{name}: {what}"), found);

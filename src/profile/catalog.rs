@@ -113,7 +113,8 @@ impl Catalog {
         match &self.source {
             Source::Bundled(engine) => (engine.refusals)(config),
             Source::Plugin(asked) => {
-                let objections = asked.borrow_mut().validate(Draft::Runtime { config: config.clone() });
+                let objections =
+                    asked.borrow_mut().validate(Draft::Runtime { config: Box::new(config.clone()) });
                 objections.into_iter().map(|objection| (objection.key, objection.problem)).collect()
             }
         }

@@ -18,6 +18,32 @@ pub(super) mod duration {
     }
 }
 
+pub(super) mod optional_duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Human(#[serde(with = "super::duration")] Duration);
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        value: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(duration) => super::duration::serialize(duration, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<Human>::deserialize(from)?.map(|Human(duration)| duration))
+    }
+}
+
 pub(super) mod optional_size {
     use bytesize::ByteSize;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

@@ -4,14 +4,21 @@
 //! it, and with the feature `serde` a profile's `[runtime]` table deserialises into it: adding a knob is adding
 //! a field here, a setter there, and the code that obeys it.
 //!
-//! Next file to read: `builder.rs`.
+//! Next file to read: `config/histogram.rs`.
 #![forbid(unsafe_code)]
 
+mod histogram;
 #[cfg(feature = "serde")]
 mod human;
+#[cfg(feature = "serde")]
+mod table;
 
 use std::fmt;
 use std::time::Duration;
+
+pub use histogram::{
+    HistogramConfiguration, HistogramScale, InvalidHistogramConfiguration, LogHistogram, LogHistogramBuilder,
+};
 
 /// Which scheduler runs the tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +51,19 @@ impl fmt::Display for Flavor {
     }
 }
 
+/// What becomes of a runtime when one of its tasks panics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum UnhandledPanic {
+    /// Nothing: the panic is the task's result, and its join handle has it.
+    #[default]
+    Ignore,
+    /// It shuts down: all its tasks are dropped, and the running `block_on`, and each later one, panics. For runtimes
+    /// of one thread only.
+    ShutdownRuntime,
+}
+
 /// Every knob of a runtime.
 ///
 /// ```
@@ -59,6 +79,8 @@ impl fmt::Display for Flavor {
     serde(default, deny_unknown_fields)
 )]
 pub struct RuntimeConfig {
+    /// What the runtime is called in reports. It has no effect.
+    pub name: Option<String>,
     /// Which scheduler runs the tasks.
     pub flavor: Flavor,
     /// How many worker threads a `multi_thread` runtime has. `None`: one a core that this process may use.
@@ -86,8 +108,14 @@ pub struct RuntimeConfig {
     pub thread_stack_size: Option<usize>,
     /// The name of the threads that the runtime starts.
     pub thread_name: String,
+    /// What becomes of the runtime when one of its tasks panics.
+    pub unhandled_panic: UnhandledPanic,
+    /// Where the scheduler's random choices start, such as from whom to steal first. `None`: somewhere else each time.
+    pub rng_seed: Option<u64>,
     /// What the threads of the runtime wait on besides tasks.
     pub drivers: DriverConfig,
+    /// What is measured besides what is always counted.
+    pub metrics: MetricsConfig,
 }
 
 /// The event sources of a runtime.
@@ -104,12 +132,37 @@ pub struct DriverConfig {
     pub time: bool,
     /// How many readiness events one look at the operating system takes at most.
     pub max_io_events_per_tick: usize,
+    /// As above, for looks that do not wait, because there are tasks to run. `None`: as many.
+    pub max_io_events_per_busy_tick: Option<usize>,
+}
+
+/// The measurements that cost time, and are therefore off unless asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct MetricsConfig {
+    /// The shape of the histogram of how long polls take. `None`: there is none. It costs two looks at the clock
+    /// a poll.
+    pub poll_time_histogram: Option<HistogramConfiguration>,
+    /// The shape of the histogram of how long tasks that are ready wait for their poll. `None`: there is none. It
+    /// costs two looks at the clock a poll.
+    pub schedule_latency_histogram: Option<HistogramConfiguration>,
+    /// Whether the poll hooks are told how long the task has waited for its poll; the histogram implies it.
+    pub track_schedule_latency: bool,
+    /// A poll that runs for longer than this is reported, by a thread that looks out for them. Zero: none is. `None`: 1
+    /// second on `multi_thread`; otherwise none, so that a program of one thread stays one.
+    #[cfg_attr(feature = "serde", serde(with = "human::optional_duration"))]
+    pub stuck_poll_threshold: Option<Duration>,
 }
 
 impl Default for RuntimeConfig {
     /// Tokio's defaults, with both drivers on.
     fn default() -> Self {
         Self {
+            name: None,
             flavor: Flavor::MultiThread,
             worker_threads: None,
             global_queue_interval: None,
@@ -121,14 +174,17 @@ impl Default for RuntimeConfig {
             thread_keep_alive: Duration::from_secs(10),
             thread_stack_size: None,
             thread_name: "runtime-worker".to_owned(),
+            unhandled_panic: UnhandledPanic::Ignore,
+            rng_seed: None,
             drivers: DriverConfig::default(),
+            metrics: MetricsConfig::default(),
         }
     }
 }
 
 impl Default for DriverConfig {
     fn default() -> Self {
-        Self { io: true, time: true, max_io_events_per_tick: 1024 }
+        Self { io: true, time: true, max_io_events_per_tick: 1024, max_io_events_per_busy_tick: None }
     }
 }
 
@@ -168,6 +224,9 @@ pub const MAX_WORKER_THREADS: usize = 0x7fff;
 
 /// The longest spin that makes any sense: waking a thread takes tens of microseconds.
 const MAX_IDLE_SPIN: Duration = Duration::from_millis(1);
+
+/// Below this, the thread that watches would burn a noticeable part of a processor.
+const MIN_STUCK_POLL_THRESHOLD: Duration = Duration::from_millis(1);
 
 impl RuntimeConfig {
     /// Checks each field's range, and the fields against each other.
@@ -215,7 +274,17 @@ impl RuntimeConfig {
         if self.thread_name.contains('\0') {
             return Err(ConfigError::new("thread_name", "must not hold a NUL character"));
         }
-        positive("drivers.max_io_events_per_tick", self.drivers.max_io_events_per_tick)
+        if self.unhandled_panic == UnhandledPanic::ShutdownRuntime && self.flavor == Flavor::MultiThread {
+            return Err(ConfigError::new(
+                "unhandled_panic",
+                "`shutdown_runtime` needs a runtime of one thread; use current_thread",
+            ));
+        }
+        positive("drivers.max_io_events_per_tick", self.drivers.max_io_events_per_tick)?;
+        if let Some(events) = self.drivers.max_io_events_per_busy_tick {
+            positive("drivers.max_io_events_per_busy_tick", events)?;
+        }
+        self.metrics.validate()
     }
 
     /// The number of worker threads that this configuration leads to on this machine.
@@ -234,5 +303,42 @@ impl RuntimeConfig {
             Flavor::MultiThread => 61,
             Flavor::CurrentThread | Flavor::Local => 31,
         })
+    }
+
+    /// For how long a poll may run before it is reported, as this configuration leads to; zero: it never is.
+    pub fn resolved_stuck_poll_threshold(&self) -> Duration {
+        self.metrics.stuck_poll_threshold.unwrap_or(match self.flavor {
+            Flavor::MultiThread => Duration::from_secs(1),
+            Flavor::CurrentThread | Flavor::Local => Duration::ZERO,
+        })
+    }
+}
+
+impl MetricsConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        let histograms = [
+            ("metrics.poll_time_histogram", &self.poll_time_histogram),
+            ("metrics.schedule_latency_histogram", &self.schedule_latency_histogram),
+        ];
+        for (key, histogram) in histograms {
+            if let Some(problem) = histogram.as_ref().and_then(HistogramConfiguration::problem) {
+                return Err(ConfigError::new(key, problem));
+            }
+        }
+        if let Some(threshold) = self.stuck_poll_threshold
+            && !threshold.is_zero()
+            && threshold < MIN_STUCK_POLL_THRESHOLD
+        {
+            return Err(ConfigError::new(
+                "metrics.stuck_poll_threshold",
+                "must be at least 1 ms, or zero for no reports",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether each task has to note when it became ready.
+    pub(crate) fn tracks_schedule_latency(&self) -> bool {
+        self.track_schedule_latency || self.schedule_latency_histogram.is_some()
     }
 }

@@ -3,7 +3,7 @@
 
 use super::blocking::BlockingSpawner;
 use super::driver::Registries;
-use super::hooks::ThreadHooks;
+use super::hooks::{TaskHooks, ThreadHooks};
 use crate::base::clock::Clock;
 use crate::base::prim::Arc;
 
@@ -14,4 +14,5 @@ pub(crate) struct Services {
     pub(crate) blocking: BlockingSpawner,
     pub(crate) clock: Clock,
     pub(crate) hooks: Arc<ThreadHooks>,
+    pub(crate) task_hooks: TaskHooks,
 }

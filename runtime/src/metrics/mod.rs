@@ -1,6 +1,12 @@
 //! What a runtime counts, read without stopping anything.
+//!
+//! Next file to read: `metrics/histograms.rs`.
 #![forbid(unsafe_code)]
 
+mod deprecated;
+mod histograms;
+
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use crate::engine::counters::WorkerCounters;
@@ -38,6 +44,11 @@ impl RuntimeMetrics {
             Some(counters) => counters,
             None => panic!("there is no worker {worker}: this runtime has {}", workers.len()),
         }
+    }
+
+    /// For what all workers have alike. There is always at least one.
+    fn any_worker(&self) -> &WorkerCounters {
+        &self.sched.counters().workers[0]
     }
 
     /// Worker threads; 1 for a `current_thread` runtime.
@@ -97,6 +108,23 @@ impl RuntimeMetrics {
         self.sched.counters().workers.iter().map(|worker| worker.io_events.get()).sum()
     }
 
+    /// Descriptors that were registered with the I/O driver since the runtime began.
+    pub fn io_driver_fd_registered_count(&self) -> u64 {
+        self.sched.services().registries.io.as_ref().map_or(0, |io| io.registered_count())
+    }
+
+    /// Descriptors that have been deregistered from the I/O driver since the runtime began.
+    pub fn io_driver_fd_deregistered_count(&self) -> u64 {
+        self.sched.services().registries.io.as_ref().map_or(0, |io| io.deregistered_count())
+    }
+
+    /// The thread that is one worker: on a `current_thread` runtime the one that drove it last. `None` before it has
+    /// begun.
+    #[track_caller]
+    pub fn worker_thread_id(&self, worker: usize) -> Option<ThreadId> {
+        *self.worker(worker).thread.lock()
+    }
+
     /// Polls of tasks by one worker.
     #[track_caller]
     pub fn worker_poll_count(&self, worker: usize) -> u64 {
@@ -144,6 +172,41 @@ impl RuntimeMetrics {
     #[track_caller]
     pub fn worker_local_schedule_count(&self, worker: usize) -> u64 {
         self.worker(worker).local_schedules.get()
+    }
+
+    /// Tasks that one worker has moved to the global queue because its own was full. That is none: a worker's queue
+    /// grows with what is in it.
+    #[track_caller]
+    pub fn worker_overflow_count(&self, worker: usize) -> u64 {
+        self.worker(worker);
+        0
+    }
+
+    /// The mean time of one worker's polls. The latest ones count most. It is taken from turns of many polls, so that
+    /// it costs next to nothing, and is zero until there was such a turn.
+    #[track_caller]
+    pub fn worker_mean_poll_time(&self, worker: usize) -> Duration {
+        Duration::from_nanos(self.worker(worker).mean_poll_ns.get())
+    }
+
+    /// Polls by one worker that have run for longer than
+    /// [`stuck_poll_threshold`](crate::runtime::Builder::stuck_poll_threshold). One that still runs is among them. An
+    /// extension.
+    #[track_caller]
+    pub fn worker_stuck_poll_count(&self, worker: usize) -> u64 {
+        self.worker(worker).seen.stuck_polls.get()
+    }
+
+    /// For how long the poll that one worker is in now has been seen to run: it has run for at least as long. `None`
+    /// while it is in no poll. An extension.
+    ///
+    /// What sees it is the thread that looks out for stuck polls, four times in each span of
+    /// [`stuck_poll_threshold`](crate::runtime::Builder::stuck_poll_threshold): a younger poll counts as just begun, and
+    /// every one does while that is switched off.
+    #[track_caller]
+    pub fn worker_running_poll_duration(&self, worker: usize) -> Option<Duration> {
+        self.worker(worker);
+        self.sched.running_poll(worker)
     }
 
     /// Times that one worker has woken another.

@@ -21,7 +21,7 @@ pub const VERSION: &str = env!("ENGINE_VERSION");
 
 /// The keys of a configuration that [`build`] obeys. Whatever else a configuration has, or comes to have, must stand
 /// at its default.
-const OBEYED: [&str; 11] = [
+const OBEYED: [&str; 12] = [
     "flavor",
     "worker_threads",
     "global_queue_interval",
@@ -33,6 +33,7 @@ const OBEYED: [&str; 11] = [
     "drivers.io",
     "drivers.time",
     "drivers.max_io_events_per_tick",
+    "drivers.max_io_events_per_busy_tick",
 ];
 
 /// The keys of a configuration that this engine cannot obey, each with the reason.
@@ -97,6 +98,9 @@ pub(super) fn build(config: &RuntimeConfig) -> io::Result<Runtime> {
     }
     if let Some(interval) = config.global_queue_interval {
         builder.global_queue_interval(interval);
+    }
+    if let Some(events) = config.drivers.max_io_events_per_busy_tick {
+        builder.max_io_events_per_busy_tick(events);
     }
     if let Some(size) = config.thread_stack_size {
         builder.thread_stack_size(size);

@@ -24,7 +24,7 @@ pub enum Draft {
     /// Can its engine be built like this?
     Runtime {
         /// The whole `[runtime]` table.
-        config: RuntimeConfig,
+        config: Box<RuntimeConfig>,
     },
     /// Do these parameters go together?
     Params {

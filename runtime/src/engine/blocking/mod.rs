@@ -9,4 +9,4 @@ mod job;
 mod pool;
 
 pub(crate) use job::{BlockingSched, Finished, unowned};
-pub(crate) use pool::{BlockingPool, BlockingSpawner, PoolConfig};
+pub(crate) use pool::{BlockingPool, BlockingSpawner, PoolConfig, RunningJob};

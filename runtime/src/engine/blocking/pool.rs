@@ -21,6 +21,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::BlockingSched;
@@ -29,10 +30,28 @@ use crate::base::park::{Parker, Unparker};
 use crate::base::prim::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::base::prim::{Arc, Condvar, Mutex, thread};
 use crate::base::spin::Spinner;
+use crate::config::{HistogramConfiguration, LogHistogram};
+use crate::engine::counters::Histogram;
 use crate::engine::hooks::ThreadHooks;
-use crate::engine::task::Notified;
+use crate::engine::task::{Id, Notified};
 
 type Job = Notified<BlockingSched>;
+
+/// A job that has not begun.
+#[derive(Debug)]
+struct Waiting {
+    job: Job,
+    since: Instant,
+}
+
+/// A job that a thread is at now, for reports.
+#[derive(Clone, Debug)]
+pub(crate) struct RunningJob {
+    pub(crate) id: Id,
+    pub(crate) name: Option<String>,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) since: Instant,
+}
 
 /// What a thread of the pool does around its whole life: makes its runtime the current one.
 pub(crate) type Around = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
@@ -72,15 +91,19 @@ struct Inner {
     depth: AtomicUsize,
     /// Threads that have run their job and will look into the queue next.
     soon_free: AtomicUsize,
+    /// How long jobs waited for their thread.
+    latency: Histogram,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<Job>,
+    queue: VecDeque<Waiting>,
     /// Free threads, the one that worked last on top.
     seats: Vec<Seat>,
     /// Jobs laid on a seat, by thread, until the thread takes them.
-    laid: HashMap<usize, Job>,
+    laid: HashMap<usize, Waiting>,
+    /// What each thread is at.
+    running: HashMap<usize, RunningJob>,
     handles: HashMap<usize, thread::JoinHandle<()>>,
     /// Threads that ended before whoever started them could put their handle down.
     left: HashSet<usize>,
@@ -112,12 +135,18 @@ impl BlockingPool {
             idle: AtomicUsize::new(0),
             depth: AtomicUsize::new(0),
             soon_free: AtomicUsize::new(0),
+            latency: Histogram::new(HistogramConfiguration::log(LogHistogram::default())),
         };
         Self { spawner: BlockingSpawner { inner: Arc::new(inner) } }
     }
 
     pub(crate) fn spawner(&self) -> &BlockingSpawner {
         &self.spawner
+    }
+
+    /// The jobs that are under way.
+    pub(crate) fn running(&self) -> Vec<RunningJob> {
+        self.spawner.inner.state.lock().running.values().cloned().collect()
     }
 
     /// Refuses new jobs, drops those that have not begun, and waits until the running ones are over, for `limit`
@@ -165,15 +194,16 @@ impl BlockingSpawner {
     pub(crate) fn spawn(&self, job: Job, around: impl FnOnce() -> Around) -> io::Result<()> {
         let inner = &self.inner;
         let limit = inner.config.max_threads;
+        let waiting = Waiting { job, since: Instant::now() };
         inner.wait_for_seat();
-        let number = match inner.place(job, limit) {
+        let number = match inner.place(waiting, limit) {
             Placed::Done => return Ok(()),
             Placed::Wake(thread) => {
                 thread.unpark();
                 return Ok(());
             }
-            Placed::Closed(job) => {
-                end(job, Job::shutdown);
+            Placed::Closed(waiting) => {
+                end(waiting.job, Job::shutdown);
                 return Ok(());
             }
             Placed::NeedsThread(number) => number,
@@ -189,6 +219,11 @@ impl BlockingSpawner {
             }
             Err(error) => inner.do_without_thread(number, error),
         }
+    }
+
+    /// How long jobs waited for their thread.
+    pub(crate) fn latency(&self) -> &Histogram {
+        &self.inner.latency
     }
 
     /// Threads of the pool now.
@@ -238,7 +273,7 @@ enum Placed {
     /// Laid for a thread that the caller must start; it is counted already.
     NeedsThread(usize),
     /// Nowhere.
-    Closed(Job),
+    Closed(Waiting),
 }
 
 /// What a thread of the pool does next.
@@ -255,15 +290,15 @@ impl Inner {
             return;
         }
         state.closed = true;
-        let jobs = std::mem::take(&mut state.queue);
+        let queue = std::mem::take(&mut state.queue);
         let seats: Vec<Unparker> = state.seats.iter().map(|seat| seat.unparker.clone()).collect();
         drop(state);
         self.depth.store(0, Relaxed);
         for seat in seats {
             seat.unpark();
         }
-        for job in jobs {
-            end(job, Job::shutdown);
+        for waiting in queue {
+            end(waiting.job, Job::shutdown);
         }
     }
 
@@ -277,12 +312,12 @@ impl Inner {
         }
     }
 
-    fn place(&self, job: Job, limit: usize) -> Placed {
+    fn place(&self, waiting: Waiting, limit: usize) -> Placed {
         let mut state = self.state.lock();
         if state.closed {
-            Placed::Closed(job)
+            Placed::Closed(waiting)
         } else if let Some(seat) = state.seats.pop() {
-            state.laid.insert(seat.thread, job);
+            state.laid.insert(seat.thread, waiting);
             self.idle.fetch_sub(1, Relaxed);
             Placed::Wake(seat.unparker)
         } else if state.serving < limit {
@@ -290,11 +325,11 @@ impl Inner {
             state.next_thread += 1;
             state.live += 1;
             state.serving += 1;
-            state.laid.insert(number, job);
+            state.laid.insert(number, waiting);
             self.threads.store(state.live, Relaxed);
             Placed::NeedsThread(number)
         } else {
-            state.queue.push_back(job);
+            state.queue.push_back(waiting);
             self.depth.store(state.queue.len(), Relaxed);
             Placed::Done
         }
@@ -321,16 +356,16 @@ impl Inner {
         if state.live == 0 && state.closed {
             self.empty.notify_all();
         }
-        let job = state.laid.remove(&number);
+        let waiting = state.laid.remove(&number);
         drop(state);
-        let Some(job) = job else { return Ok(()) };
+        let Some(waiting) = waiting else { return Ok(()) };
         if others == 0 {
-            end(job, Job::shutdown);
+            end(waiting.job, Job::shutdown);
             return Err(error);
         }
-        match self.place(job, others) {
+        match self.place(waiting, others) {
             Placed::Wake(thread) => thread.unpark(),
-            Placed::Closed(job) => end(job, Job::shutdown),
+            Placed::Closed(waiting) => end(waiting.job, Job::shutdown),
             // The others have ended in the meantime.
             Placed::NeedsThread(number) => return self.do_without_thread(number, error),
             Placed::Done => {}
@@ -384,11 +419,22 @@ impl Inner {
         {
             self.soon_free.fetch_sub(1, Relaxed);
         }
-        if let Some(job) = state.laid.remove(&number) {
-            return Next::Run(job);
-        }
-        if let Some(job) = state.queue.pop_front() {
+        state.running.remove(&number);
+        let laid = state.laid.remove(&number);
+        let waiting = laid.or_else(|| {
+            let waiting = state.queue.pop_front()?;
             self.depth.store(state.queue.len(), Relaxed);
+            Some(waiting)
+        });
+        if let Some(Waiting { job, since }) = waiting {
+            let now = Instant::now();
+            let meta = job.meta();
+            let name = meta.name().map(str::to_owned);
+            let running = RunningJob { id: meta.id, name, location: meta.location, since: now };
+            state.running.insert(number, running);
+            drop(state);
+            let waited = now.saturating_duration_since(since).as_nanos();
+            self.latency.record_shared(u64::try_from(waited).unwrap_or(u64::MAX));
             return Next::Run(job);
         }
         let seat = state.seats.iter().position(|seat| seat.thread == number);
@@ -449,6 +495,7 @@ impl Drop for Leave<'_> {
         inner.threads.store(state.live, Relaxed);
         // Only after a panic in a hook: a job was meant for this thread.
         let orphan = state.laid.remove(&self.number);
+        state.running.remove(&self.number);
         // While the pool is open nobody else joins this thread; closed, `shutdown` does.
         let mine = state.handles.remove(&self.number);
         if mine.is_none() {
@@ -459,8 +506,8 @@ impl Drop for Leave<'_> {
             inner.empty.notify_all();
         }
         drop(state);
-        if let Some(job) = orphan {
-            end(job, Job::shutdown);
+        if let Some(waiting) = orphan {
+            end(waiting.job, Job::shutdown);
         }
         if let Some(handle) = earlier {
             let _ = handle.join();

@@ -70,7 +70,7 @@ impl Driver {
         clock: Clock,
     ) -> std::io::Result<(Driver, Registries)> {
         let (source, io, unpark) = if config.io {
-            let (driver, registry) = IoDriver::new(config.max_io_events_per_tick)?;
+            let (driver, registry) = IoDriver::new(config)?;
             (Source::Io(driver), Some(registry.clone()), Unpark::Io(registry))
         } else {
             let parker = Parker::new();

@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use super::pace::Pace;
 use super::policy::Policy;
 use super::queue::LocalQueue;
 use super::{Notified, SchedRef};
@@ -27,6 +28,8 @@ pub(crate) struct Core<P: Policy> {
     pub(crate) index: usize,
     /// Polls so far, wrapping.
     pub(crate) tick: u32,
+    /// Polls that are left of this turn.
+    pub(crate) polls_left: u32,
     pub(crate) queue: P::Queue,
     /// The task that was woken last, to run next.
     lifo: Arc<LifoSlot>,
@@ -41,6 +44,7 @@ pub(crate) struct Core<P: Policy> {
     pub(crate) asleep: bool,
     pub(crate) rand: FastRand,
     pub(crate) spinner: Spinner,
+    pub(super) pace: Pace,
     /// Since when it is awake.
     pub(crate) awake_since: Instant,
 }
@@ -56,6 +60,7 @@ impl<P: Policy> Core<P> {
         Self {
             index,
             tick: 0,
+            polls_left: 0,
             queue,
             lifo,
             // Tasks of one thread run in the order in which they became ready.
@@ -66,6 +71,7 @@ impl<P: Policy> Core<P> {
             asleep: false,
             rand: FastRand::new(seed),
             spinner: Spinner::new(config.idle_spin),
+            pace: Pace::new(),
             awake_since: Instant::now(),
         }
     }

@@ -8,9 +8,9 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Instant;
 
 use super::core::Core;
 use super::drive::TurnEnd;
@@ -39,6 +39,8 @@ pub(crate) struct Current {
     root_woken: AtomicBool,
     /// The thread that alone drives the runtime, if its tasks need not be `Send`.
     home: Option<Home>,
+    /// Whether a task has panicked, in a runtime that ends by that.
+    panicked: AtomicBool,
 }
 
 /// The owner's side of a current-thread scheduler.
@@ -47,17 +49,28 @@ pub(crate) struct Driven {
     shared: Arc<Shared<Current>>,
 }
 
-pub(crate) fn start(config: RuntimeConfig, driver: Driver, services: Services) -> (SchedRef, Driven) {
+/// Makes the scheduler.
+///
+/// # Errors
+///
+/// When the operating system gives no thread for the monitor, where there is to be one.
+pub(crate) fn start(
+    config: RuntimeConfig,
+    driver: Driver,
+    services: Services,
+) -> io::Result<(SchedRef, Driven)> {
     let policy = Current {
         core: Mutex::new(None),
         waiting: Mutex::new(Vec::new()),
         root_woken: AtomicBool::new(false),
         home: (config.flavor == Flavor::Local).then(Home::here),
+        panicked: AtomicBool::new(false),
     };
     let shared = Shared::new(config, driver, services, policy);
     let core = Core::new(0, VecDeque::with_capacity(64), Arc::default(), &shared.config, 0);
     *shared.policy.core.lock() = Some(Box::new(core));
-    (SchedRef::Current(shared.clone()), Driven { shared })
+    Shared::start_monitor(&shared)?;
+    Ok((SchedRef::Current(shared.clone()), Driven { shared }))
 }
 
 impl Current {
@@ -72,11 +85,19 @@ impl Current {
 
 impl Driven {
     /// Runs the scheduler on this thread until the future is done, or waits while another thread does.
+    ///
+    /// # Panics
+    ///
+    /// When a task has panicked and the runtime ends by that.
+    #[track_caller]
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         let parker = Parker::new();
         let waker = parker.unparker().into_waker();
         loop {
+            if self.shared.policy.panicked.load(Acquire) {
+                ended_by_panic();
+            }
             if let Some(core) = self.take_core() {
                 return self.drive(core, future);
             }
@@ -105,6 +126,7 @@ impl Driven {
         self.shared.policy.core.lock().take()
     }
 
+    #[track_caller]
     fn drive<F: Future>(&self, core: Box<Core<Current>>, mut future: Pin<&mut F>) -> F::Output {
         let shared = &self.shared;
         let worker = Worker::new(shared.clone(), 0);
@@ -114,7 +136,7 @@ impl Driven {
         shared.policy.root_woken.store(true, Relaxed);
         let output = tls::enter_current(give_back.worker, || {
             let mut core = core;
-            core.awake_since = Instant::now();
+            worker.begins(&mut core);
             loop {
                 let (next, poll) = worker.lend(core, || {
                     if shared.policy.root_woken.swap(false, Acquire) {
@@ -127,9 +149,13 @@ impl Driven {
                 if let Poll::Ready(output) = poll {
                     // Where `give_back` looks for it.
                     *worker.core.borrow_mut() = Some(core);
-                    return output;
+                    return Some(output);
                 }
                 let (next, end) = held(worker.turn(core));
+                if shared.policy.panicked.load(Relaxed) {
+                    *worker.core.borrow_mut() = Some(worker.end_tasks(next));
+                    return None;
+                }
                 core = held(match end {
                     TurnEnd::Spent => worker.look(next),
                     TurnEnd::Idle => worker.rest(next),
@@ -137,7 +163,7 @@ impl Driven {
             }
         });
         drop(give_back);
-        output
+        output.unwrap_or_else(|| ended_by_panic())
     }
 
     /// Drops every task and closes the runtime. Called when nobody drives it any more.
@@ -160,12 +186,45 @@ impl Driven {
     }
 }
 
+#[cold]
+#[track_caller]
+fn ended_by_panic() -> ! {
+    panic!(
+        "a task panicked, and this runtime shuts down when one does: it was built with `UnhandledPanic::ShutdownRuntime`"
+    )
+}
+
+impl Shared<Current> {
+    /// A task of a runtime that ends by that has panicked, on the thread that drives it.
+    pub(crate) fn task_panicked(&self) {
+        self.policy.panicked.store(true, Release);
+        tls::with(|here| {
+            if let Some(worker) = Current::here(here)
+                && let Some(core) = worker.core.borrow_mut().as_mut()
+            {
+                core.polls_left = 0;
+            }
+        });
+    }
+}
+
 /// The core of this flavour never changes hands during a poll.
 fn held<T>(core: Option<T>) -> T {
     core.expect("the core of a current_thread runtime stays with the thread that drives it")
 }
 
 impl Worker<Current> {
+    /// Drops every task, and lets no more in.
+    fn end_tasks(&self, core: Box<Core<Current>>) -> Box<Core<Current>> {
+        let (core, ()) = self.lend(core, || self.shared.owned.close_and_shutdown_all(0));
+        let mut core = held(core);
+        while let Some(task) = core.pop() {
+            // Its future has been dropped, so this runs nobody's code.
+            drop(task);
+        }
+        core
+    }
+
     fn rest(&self, core: Box<Core<Current>>) -> Option<Box<Core<Current>>> {
         if !self.defer.is_empty() || Current::has_other_work(&self.shared) {
             return self.look(core);
@@ -190,6 +249,7 @@ struct GiveBack<'a> {
 impl Drop for GiveBack<'_> {
     fn drop(&mut self) {
         let policy = &self.worker.shared.policy;
+        self.worker.counters().awake.set(0);
         // Wakers that were put off belong to tasks that the next driver will run.
         self.worker.defer.wake();
         let core = self.worker.core.borrow_mut().take();

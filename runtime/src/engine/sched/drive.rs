@@ -25,7 +25,7 @@ use super::queue::LocalQueue;
 use super::sleep::Limits;
 use super::worker::Worker;
 use crate::base::coop;
-use crate::engine::counters::WorkerCounters;
+use crate::base::prim::thread;
 use crate::engine::driver::Turn as DriverTurn;
 
 /// How a turn ended.
@@ -38,18 +38,20 @@ pub(crate) enum TurnEnd {
 }
 
 impl<P: Policy> Worker<P> {
-    fn counters(&self) -> &WorkerCounters {
-        &self.shared.counters.workers[self.index]
-    }
-
     /// Polls tasks until there are none or it is time to look at the events.
     pub(crate) fn turn(&self, mut core: Box<Core<P>>) -> Option<(Box<Core<P>>, TurnEnd)> {
-        for _ in 0..self.shared.config.event_interval {
+        core.polls_left = self.shared.config.event_interval;
+        while core.polls_left > 0 {
+            core.polls_left -= 1;
             core.tick = core.tick.wrapping_add(1);
             let task = self.next_task(&mut core).or_else(|| P::search(&self.shared, &mut core));
-            let Some(task) = task else { return Some((core, TurnEnd::Idle)) };
+            let Some(task) = task else {
+                self.counters().polls_ended();
+                return Some((core, TurnEnd::Idle));
+            };
             core = self.run(core, task)?;
         }
+        self.counters().polls_ended();
         Some((core, TurnEnd::Spent))
     }
 
@@ -65,7 +67,6 @@ impl<P: Policy> Worker<P> {
     fn run(&self, mut core: Box<Core<P>>, task: Notified) -> Option<Box<Core<P>>> {
         P::found_work(&self.shared, &mut core);
         core.renew_lifo();
-        self.counters().polls.add(1);
         coop::budget(|| {
             let mut core = self.poll(core, task)?;
             loop {
@@ -74,28 +75,14 @@ impl<P: Policy> Worker<P> {
                     return Some(core);
                 }
                 let Some(task) = core.pop_lifo() else { return Some(core) };
-                self.counters().polls.add(1);
                 core = self.poll(core, task)?;
             }
         })
     }
 
-    #[inline]
-    fn poll(&self, core: Box<Core<P>>, task: Notified) -> Option<Box<Core<P>>> {
-        let (core, again) = self.lend(core, || task.poll());
-        let Some(again) = again else { return core };
-        // It woke itself: behind the others with it, where another worker may take it up too.
-        let Some(mut core) = core else {
-            self.shared.inject_task(again);
-            return None;
-        };
-        core.queue.push(again);
-        P::pushed_locally(&self.shared, &core);
-        Some(core)
-    }
-
     /// Looks at the events without waiting for any.
-    pub(crate) fn look(&self, core: Box<Core<P>>) -> Option<Box<Core<P>>> {
+    pub(crate) fn look(&self, mut core: Box<Core<P>>) -> Option<Box<Core<P>>> {
+        self.keep_time(&mut core);
         self.attend(core, || match self.shared.driver.try_lock() {
             Some(mut driver) => driver.turn(Some(Duration::ZERO)),
             None => DriverTurn::default(),
@@ -103,22 +90,43 @@ impl<P: Policy> Worker<P> {
     }
 
     /// Sleeps until there may be something to do, for `at_most` so long.
-    pub(crate) fn sleep(&self, core: Box<Core<P>>, at_most: Option<Duration>) -> Option<Box<Core<P>>> {
+    pub(crate) fn sleep(&self, mut core: Box<Core<P>>, at_most: Option<Duration>) -> Option<Box<Core<P>>> {
         let counters = self.counters();
         let now = Instant::now();
         counters.parks.add(1);
         counters.park_unparks.add(1);
         counters.add_busy(now.saturating_duration_since(core.awake_since));
+        self.looked_at_clock(&mut core, now);
         let limits = self.limits().at_most(at_most);
+        counters.awake.set(0);
         let bed = &self.shared.beds[self.index];
         let mut core = self.attend(core, || {
             let turn = bed.sleep(&self.shared.driver, limits);
             self.auto_advance();
             turn
         })?;
-        core.awake_since = Instant::now();
+        let now = Instant::now();
+        core.awake_since = now;
+        self.looked_at_clock(&mut core, now);
         counters.park_unparks.add(1);
+        self.woke();
         Some(core)
+    }
+
+    /// This thread is the worker, and awake.
+    pub(crate) fn woke(&self) {
+        self.counters().awake.set(1);
+        self.shared.monitor.worker_woke();
+    }
+
+    /// This thread begins to be the worker.
+    pub(crate) fn begins(&self, core: &mut Core<P>) {
+        let now = Instant::now();
+        core.awake_since = now;
+        self.looked_at_clock(core, now);
+        *self.counters().thread.lock() = Some(thread::current().id());
+        self.counters().polls_ended();
+        self.woke();
     }
 
     /// Lets events in: readiness through `f`, then due timers, then the wakers that were put off.

@@ -12,8 +12,11 @@ mod drive;
 mod handoff;
 mod idle;
 mod inject;
+mod monitor;
 pub(crate) mod multi;
+mod pace;
 mod policy;
+mod poll;
 mod queue;
 pub(crate) mod set;
 mod shared;
@@ -24,16 +27,18 @@ mod worker;
 
 use std::future::Future;
 use std::task::Waker;
+use std::time::Duration;
 
 use self::current::Current;
 use self::multi::Multi;
 use self::shared::Shared;
 use self::tls::Here;
 use crate::base::prim::Arc;
-use crate::config::RuntimeConfig;
+use crate::config::{RuntimeConfig, UnhandledPanic};
 use crate::engine::counters::Counters;
+use crate::engine::hooks::StuckPoll;
 use crate::engine::services::Services;
-use crate::engine::task::{self, JoinHandle, Meta, Schedule};
+use crate::engine::task::{self, Id, JoinHandle, Meta, Schedule};
 
 /// A task of a scheduler.
 pub(crate) type Task = task::Task<SchedRef>;
@@ -140,6 +145,21 @@ impl SchedRef {
         }
     }
 
+    /// For how long the poll that a worker is in has been seen to run.
+    pub(crate) fn running_poll(&self, worker: usize) -> Option<Duration> {
+        either!(self, shared => shared.running_poll(worker))
+    }
+
+    /// The polls that the workers are in.
+    pub(crate) fn running_polls(&self) -> Vec<StuckPoll> {
+        either!(self, shared => shared.running_polls())
+    }
+
+    /// Ends the thread that looks out for stuck polls. Waits until it has, if asked to.
+    pub(crate) fn stop_monitor(&self, wait: bool) {
+        either!(self, shared => shared.monitor.stop(wait));
+    }
+
     /// The index of this scheduler's worker on this thread.
     pub(crate) fn worker_here(&self) -> Option<usize> {
         either!(self, shared => Shared::worker_here(shared))
@@ -175,6 +195,14 @@ impl Schedule for SchedRef {
         either!(self, shared => Shared::schedule(shared, task, true));
     }
 
+    fn on_panic(&self, _id: Id) {
+        if let Self::Current(shared) = self
+            && shared.config.unhandled_panic == UnhandledPanic::ShutdownRuntime
+        {
+            shared.task_panicked();
+        }
+    }
+
     #[inline]
     fn release(&self, task: &Task) -> Option<Task> {
         either!(self, shared => shared.release(task))
@@ -198,6 +226,15 @@ pub(crate) fn aside<R>(f: impl FnOnce() -> R) -> R {
     let handed_on = tls::with(|here| matches!(here, Here::Multi(worker) if worker.hand_on()));
     let _take_back = handed_on.then_some(TakeBack);
     tls::outside(f)
+}
+
+/// The index of the worker that this thread is, of whichever runtime.
+pub(crate) fn worker_index() -> Option<usize> {
+    tls::with(|here| match here {
+        Here::Nobody => None,
+        Here::Multi(worker) => Some(worker.index),
+        Here::Current(worker) => Some(worker.index),
+    })
 }
 
 /// Wakes the task after this worker's next look at the events; at once where there is no worker.

@@ -87,6 +87,7 @@ pub(crate) fn start(
         all_gone: Condvar::new(),
     };
     let shared = Shared::new(config, driver, services, policy);
+    Shared::start_monitor(&shared)?;
     let workers = Workers { shared: shared.clone() };
     let sched = SchedRef::Multi(shared.clone());
     for (index, queue) in queues.into_iter().enumerate() {
@@ -100,6 +101,7 @@ pub(crate) fn start(
         if let Err(error) = start_thread(&shared, Some(core)) {
             workers.close();
             workers.wait(None);
+            shared.monitor.stop(true);
             return Err(error);
         }
     }
@@ -108,7 +110,8 @@ pub(crate) fn start(
 
 fn seed(shared: &Arc<Shared<Multi>>, index: usize) -> u64 {
     // Where the runtime lies in memory differs from one to the next.
-    (Arc::as_ptr(shared) as usize as u64).wrapping_add(index as u64)
+    let seed = shared.config.rng_seed.unwrap_or(Arc::as_ptr(shared) as usize as u64);
+    seed.wrapping_add(index as u64)
 }
 
 /// Starts a thread for a core, or for one that was offered.
@@ -199,7 +202,7 @@ impl Worker<Multi> {
 
     fn run_until_closed(&self, mut core: Box<Core<Multi>>) {
         let shared = &*self.shared;
-        core.awake_since = Instant::now();
+        self.begins(&mut core);
         while !shared.inject.is_closed() {
             let Some((next, end)) = self.turn(core) else { return };
             let next = match end {
@@ -271,6 +274,7 @@ impl Worker<Multi> {
         let Some(spin) = core.searching.then(|| core.spinner.begin()).flatten() else {
             return Some((core, false));
         };
+        core.pace.interrupt();
         let paid = loop {
             if let Some(end) = spin.look(|| has_stealable(shared) || shared.inject.is_closed()) {
                 break end;
@@ -437,6 +441,11 @@ impl Workers {
             self.shared.wake_all();
             self.shared.policy.handoff.close();
         }
+    }
+
+    /// Worker threads that have not ended.
+    pub(crate) fn live(&self) -> usize {
+        *self.shared.policy.live.lock()
     }
 
     /// Waits until they have, for `limit` at most. Returns whether they have.

@@ -4,15 +4,19 @@
 #![forbid(unsafe_code)]
 
 use std::future::Future;
+use std::time::Instant;
 
 use super::inject::Inject;
+use super::monitor::Monitor;
 use super::policy::Policy;
 use super::sleep::Bed;
 use super::{Notified, SchedRef, Task, tls};
+use crate::base::panic::swallow;
 use crate::base::prim::{Arc, CachePadded, TryLock};
 use crate::config::RuntimeConfig;
 use crate::engine::counters::Counters;
 use crate::engine::driver::Driver;
+use crate::engine::hooks::{TaskCallback, TaskMeta};
 use crate::engine::services::Services;
 use crate::engine::task::{JoinHandle, Meta, OwnedTasks};
 
@@ -27,21 +31,38 @@ pub(crate) struct Shared<P: Policy> {
     pub(crate) beds: Box<[CachePadded<Bed>]>,
     pub(crate) services: Services,
     pub(crate) counters: Counters,
+    pub(crate) monitor: Monitor,
+    /// Since when all times are counted.
+    pub(crate) began: Instant,
+    /// Whether it is measured how long tasks wait for their polls.
+    pub(crate) tracks_latency: bool,
+    /// Whether polls are measured, or hooks called for them.
+    pub(crate) probed: bool,
     pub(crate) policy: P,
 }
 
 impl<P: Policy> Shared<P> {
     pub(crate) fn new(config: RuntimeConfig, driver: Driver, services: Services, policy: P) -> Arc<Self> {
         let workers = config.resolved_workers();
+        let hooks = &services.task_hooks;
+        let tracks_latency = config.metrics.tracks_schedule_latency();
+        let probed = hooks.before_poll.is_some()
+            || hooks.after_poll.is_some()
+            || config.metrics.poll_time_histogram.is_some()
+            || tracks_latency;
         Arc::new(Self {
             global_queue_interval: config.resolved_global_queue_interval(),
+            counters: Counters::new(workers, &config.metrics),
+            monitor: Monitor::new(config.resolved_stuck_poll_threshold()),
+            began: Instant::now(),
+            tracks_latency,
+            probed,
             config,
             inject: Inject::new(),
             owned: OwnedTasks::new(workers + 1),
             driver: TryLock::new(driver),
             beds: (0..workers).map(|_| CachePadded::new(Bed::new())).collect(),
             services,
-            counters: Counters::new(workers),
             policy,
         })
     }
@@ -49,6 +70,31 @@ impl<P: Policy> Shared<P> {
     /// Makes a task of a future and queues it. A runtime that shuts down drops the future at once, and the join
     /// handle reports a cancelled task.
     pub(crate) fn spawn<F>(this: &Arc<Self>, future: F, sched: SchedRef, meta: Meta) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        // Not a call of the hook: what lives across one costs the others.
+        if this.services.task_hooks.on_spawn.is_some() {
+            return Self::tell_and_spawn(this, future, sched, meta);
+        }
+        Self::spawn_untold(this, future, sched, meta)
+    }
+
+    #[cold]
+    fn tell_and_spawn<F>(this: &Arc<Self>, future: F, sched: SchedRef, meta: Meta) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if let Some(hook) = &this.services.task_hooks.on_spawn {
+            hook(&TaskMeta::new(&meta));
+        }
+        Self::spawn_untold(this, future, sched, meta)
+    }
+
+    #[inline]
+    fn spawn_untold<F>(this: &Arc<Self>, future: F, sched: SchedRef, meta: Meta) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -72,6 +118,9 @@ impl<P: Policy> Shared<P> {
         F: Future + 'static,
         F::Output: 'static,
     {
+        if let Some(hook) = &this.services.task_hooks.on_spawn {
+            hook(&TaskMeta::new(&meta));
+        }
         let spawner = Self::worker_here(this).unwrap_or(this.beds.len());
         let (handle, task) = this.owned.bind_here(future, sched, meta, spawner);
         if let Some(task) = task {
@@ -96,6 +145,7 @@ impl<P: Policy> Shared<P> {
             _ => Some(task),
         });
         if let Some(task) = remote {
+            task.set_since(if this.tracks_latency { this.stamp(Instant::now()) } else { 0 });
             this.inject_task(task);
         }
     }
@@ -109,8 +159,13 @@ impl<P: Policy> Shared<P> {
     }
 
     /// Gives up the owner's reference of a task that is over.
+    #[inline]
     pub(crate) fn release(&self, task: &Task) -> Option<Task> {
-        self.owned.remove(task)
+        let owners = self.owned.remove(task);
+        if let Some(hook) = &self.services.task_hooks.on_terminate {
+            tell_end(hook, task);
+        }
+        owners
     }
 
     /// Wakes every worker, to see that the runtime closes.
@@ -128,4 +183,9 @@ impl<P: Policy> Shared<P> {
             driver.shutdown();
         }
     }
+}
+
+#[cold]
+fn tell_end(hook: &TaskCallback, task: &Task) {
+    swallow(|| hook(&TaskMeta::new(task.meta())));
 }

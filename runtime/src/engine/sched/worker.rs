@@ -3,7 +3,7 @@
 //! Next file to read: `engine/sched/drive.rs`.
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::Notified;
 use super::core::Core;
@@ -21,11 +21,13 @@ pub(crate) struct Worker<P: Policy> {
     /// the worker looks for work.
     pub(crate) core: RefCell<Option<Box<Core<P>>>>,
     pub(crate) defer: Defer,
+    /// The time when the worker last looked at the clock, see [`pace`](super::pace).
+    pub(super) now: Cell<u64>,
 }
 
 impl<P: Policy> Worker<P> {
     pub(crate) fn new(shared: Arc<Shared<P>>, index: usize) -> Self {
-        Self { shared, index, core: RefCell::new(None), defer: Defer::default() }
+        Self { shared, index, core: RefCell::new(None), defer: Defer::default(), now: Cell::new(0) }
     }
 
     /// Runs foreign code with the core where it can be found.
@@ -41,6 +43,7 @@ impl<P: Policy> Worker<P> {
         let mut core = self.core.borrow_mut();
         let Some(core) = core.as_mut() else { return Err(task) };
         self.shared.counters.workers[self.index].local_schedules.add(1);
+        task.set_since(self.moment());
         let others_could = core.push(task, to_the_back);
         // In its sleep the worker counts what the driver brings first, and calls for help once.
         if others_could && !core.asleep {

@@ -3,8 +3,8 @@
 //! ```text
 //!            Header          JoinSlot    scheduler   Stage
 //!  +-----------------------+-----------+-----------+------------------------------+
-//!  | state, table, links,  | waker of  | S         | the future, or its output,   |
-//!  | owner, meta           | the join  |           | or nothing                   |
+//!  | state, table, since,  | waker of  | S         | the future, or its output,   |
+//!  | meta, owner, links    | the join  |           | or nothing                   |
 //!  +-----------------------+-----------+-----------+------------------------------+
 //!   known to all references (Front)     known to    known to the functions of
 //!                                       the queues  the table
@@ -18,6 +18,7 @@ use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 
 use super::error::JoinError;
@@ -30,15 +31,18 @@ use crate::base::list::{Link, Links};
 use crate::base::panic::swallow;
 use crate::base::prim::UnsafeCell;
 
-/// What every reference to a task knows of it. At most a cache line.
+/// What every reference to a task knows of it. What each poll touches comes first.
 #[repr(C)]
 pub(super) struct Header {
     pub(super) state: State,
     pub(super) vtable: &'static Vtable,
+    /// Since when the task has been ready, or else since when it was polled last, in nanoseconds of its scheduler's
+    /// time; 0 is not known. For reports: it orders nothing, and so it is not the doorway's.
+    pub(super) since: AtomicU64,
+    pub(super) meta: Meta,
+    pub(super) owner: Owner,
     /// Guarded by the lock of the owner's shard.
     links: Links,
-    pub(super) owner: Owner,
-    pub(super) meta: Meta,
 }
 
 // SAFETY: the offset is that of the field.
@@ -120,6 +124,7 @@ pub(super) enum Polled {
 }
 
 /// Allocates a task, with the references that [`State::new`] counts. They are the caller's.
+#[inline]
 pub(super) fn allocate<F: Future + 'static, S: Schedule>(
     future: F,
     scheduler: S,
@@ -132,6 +137,7 @@ pub(super) fn allocate<F: Future + 'static, S: Schedule>(
         links: Links::new(),
         owner,
         meta,
+        since: AtomicU64::new(0),
     };
     let join = JoinSlot(UnsafeCell::new(MaybeUninit::uninit()));
     let body = Body { front: Front { header, join }, scheduler };

@@ -5,13 +5,14 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
 
 use super::cell::{Body, Header, Polled};
 use super::state::{Complete, Finish, Release, Shutdown, Start};
 use super::vtable::TaskRef;
 use super::waker::borrowed_waker;
-use super::{Id, Owner, Schedule};
+use super::{Id, Meta, Owner, Schedule};
 use crate::base::panic::swallow;
 
 /// A counted reference to a task of the scheduler type `S`: what an owner's list holds.
@@ -80,6 +81,32 @@ impl<S: Schedule> Task<S> {
     /// The task's number.
     pub(crate) fn id(&self) -> Id {
         self.task.id()
+    }
+
+    /// The task's number, place and name.
+    pub(crate) fn meta(&self) -> &Meta {
+        self.task.meta()
+    }
+
+    /// Notes when the task became ready, or that its poll begins, for reports: 0 is not known.
+    #[inline]
+    pub(crate) fn set_since(&self, since: u64) {
+        self.task.header().since.store(since, Relaxed);
+    }
+
+    /// Since when the task has been ready, or else since when it was polled last, as far as that was noted.
+    pub(crate) fn since(&self) -> u64 {
+        self.task.header().since.load(Relaxed)
+    }
+
+    /// Whether a thread polls or ends it right now.
+    pub(super) fn is_running(&self) -> bool {
+        self.task.state().load().is_running()
+    }
+
+    /// Another reference.
+    pub(super) fn another(&self) -> Self {
+        Self { task: self.task.clone(), _scheduler: PhantomData }
     }
 
     fn scheduler(&self) -> &S {
@@ -161,6 +188,22 @@ impl<S: Schedule> Notified<S> {
         self.0.into_raw()
     }
 
+    /// The task's number, place and name.
+    pub(crate) fn meta(&self) -> &Meta {
+        self.0.meta()
+    }
+
+    /// As [`Task::set_since`].
+    #[inline]
+    pub(crate) fn set_since(&self, since: u64) {
+        self.0.set_since(since);
+    }
+
+    /// Another reference to the task, which is not a permission to run it.
+    pub(crate) fn task(&self) -> Task<S> {
+        self.0.another()
+    }
+
     /// The task's scheduler.
     pub(crate) fn scheduler(&self) -> &S {
         self.0.scheduler()
@@ -218,7 +261,7 @@ impl<S: Schedule> Notified<S> {
 
     /// Calls a function of the scheduler with the notification, and keeps the task, and so the scheduler, through it.
     fn pass_on(self, to: impl FnOnce(&S, Self)) {
-        let keep = Task { task: self.0.task.clone(), _scheduler: PhantomData };
+        let keep = self.0.another();
         to(keep.scheduler(), self);
     }
 }

@@ -70,6 +70,14 @@ impl Id {
     }
 }
 
+impl Id {
+    /// The number itself, for reports.
+    #[inline]
+    pub(crate) fn as_u64(self) -> u64 {
+        self.0.get()
+    }
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -37,6 +37,7 @@ impl Meta {
         self
     }
 
+    #[inline]
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref().map(|name| &*name.0)
     }

@@ -40,6 +40,7 @@
 //! | join slot | `JOIN_WAKER` set and `COMPLETE` | the thread that set `COMPLETE`, to copy the waker out, once |
 //! | links | the task is in the owner's list, or enters it | who holds the lock of the task's shard |
 //! | table, owner, meta, scheduler | always | anybody with a reference, to read |
+//! | since | always | anybody with a reference: a relaxed number, for reports |
 //!
 //! ## Transitions
 //!

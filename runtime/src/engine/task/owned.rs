@@ -9,6 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
@@ -39,6 +40,9 @@ const SHARD_BITS: u32 = 16;
 /// wants the lock that it holds. Only one in a model: tasks choose by their number, which differs from one execution
 /// to the next.
 const SPREAD: usize = if cfg!(rt_loom) { 1 } else { 8 };
+
+/// How many tasks are shown at once: so long the lock is held.
+const MAX_ROTATED: usize = 256;
 
 impl Owner {
     const NONE: Self = Self(0);
@@ -217,10 +221,41 @@ impl<S: Schedule> OwnedTasks<S> {
         let count = self.shards.len();
         for at in 0..count {
             let shard = &self.shards[(start_spawner * self.spread + at) % count];
-            while let Some(task) = shard.pop::<S>() {
+            // Nobody comes any more; at least this many turns of the list show each task to somebody who ends it.
+            let mut left = shard.live.load(Relaxed);
+            while left > 0
+                && let Some(task) = shard.take::<S>()
+            {
                 task.shutdown();
+                left -= 1;
             }
         }
+    }
+
+    /// Shows every task that is alive all the while to `f`, outside of any lock, until that breaks it off. A task that
+    /// comes or goes meanwhile may be shown or not, and some may be shown twice.
+    pub(crate) fn visit<B>(&self, mut f: impl FnMut(Task<S>) -> ControlFlow<B>) -> Option<B> {
+        for shard in &self.shards {
+            let mut left = shard.live.load(Relaxed);
+            while left > 0 {
+                let some = shard.rotate(left.min(MAX_ROTATED));
+                if some.is_empty() {
+                    break;
+                }
+                left -= some.len();
+                for task in some {
+                    if let ControlFlow::Break(value) = f(task) {
+                        return Some(value);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Some task that is alive and is the one.
+    pub(crate) fn find(&self, is_it: impl Fn(&Task<S>) -> bool) -> Option<Task<S>> {
+        self.visit(|task| if is_it(&task) { ControlFlow::Break(task) } else { ControlFlow::Continue(()) })
     }
 
     /// How many tasks are alive.
@@ -240,12 +275,38 @@ impl<S: Schedule> OwnedTasks<S> {
 }
 
 impl Shard {
-    fn pop<S: Schedule>(&self) -> Option<Task<S>> {
+    /// References to so many tasks from the back of the list, which go to its front: the next call goes on with those
+    /// before them. New tasks are put in front, too, and are met last.
+    fn rotate<S: Schedule>(&self, count: usize) -> Vec<Task<S>> {
+        let mut some = Vec::with_capacity(count);
+        let mut members = self.members.lock();
+        while some.len() < count
+            && let Some(task) = members.tasks.pop_back()
+        {
+            // SAFETY: it has just left the list, whose reference still keeps it; all else is as in `bind_local`.
+            unsafe { members.tasks.push_front(task) };
+            // SAFETY: a linked task is alive by the list's reference; all tasks here have an `S`.
+            let linked = ManuallyDrop::new(unsafe { adopt::<S>(task) });
+            some.push(linked.another());
+        }
+        some
+    }
+
+    /// A reference to a task, to end it. It leaves the list, unless it is being polled: then it does when it has ended,
+    /// and can be found until then.
+    fn take<S: Schedule>(&self) -> Option<Task<S>> {
         let mut members = self.members.lock();
         let task = members.tasks.pop_back()?;
-        add(&self.live, -1);
         // SAFETY: this is the reference that was forgotten when the task was linked, and all tasks here have an `S`.
-        Some(unsafe { adopt(task) })
+        let linked = unsafe { adopt::<S>(task) };
+        if !linked.is_running() {
+            add(&self.live, -1);
+            return Some(linked);
+        }
+        let another = linked.another();
+        // SAFETY: as in `rotate`, by the reference that is forgotten again.
+        unsafe { members.tasks.push_front(linked.into_raw()) };
+        Some(another)
     }
 }
 

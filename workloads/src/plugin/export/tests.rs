@@ -113,7 +113,7 @@ fn validate_names_the_parameter_or_the_knob() {
     let (status, _) = validate(&params("panicking", json!({ "in": "streams" })));
     assert_eq!(status, PANICKED);
     let odd = RuntimeConfig { lifo_slot: false, ..RuntimeConfig::default() };
-    let (status, said) = validate(&Draft::Runtime { config: odd.clone() });
+    let (status, said) = validate(&Draft::Runtime { config: Box::new(odd.clone()) });
     let refused = engine::refusals(&odd);
     assert_eq!((status, said[0].as_array().unwrap().len()), (DONE, refused.len()));
     assert_eq!(take(TABLE.validate.unwrap(), b"garbage").0, FAILED);

@@ -35,7 +35,8 @@ use self::slots::{Slots, Unavailable};
 use super::Turn;
 use crate::base::interest::{Interest, Ready};
 use crate::base::prim::Arc;
-use crate::base::prim::atomic::{AtomicBool, Ordering};
+use crate::base::prim::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::config::DriverConfig;
 
 /// The token of the waker; no slot has it, because indexes stay below 2^27.
 const WAKE: Token = Token(usize::MAX);
@@ -54,6 +55,8 @@ fn token(index: u32, generation: u32) -> Token {
 pub(super) struct IoDriver {
     poll: mio::Poll,
     events: mio::Events,
+    /// The list for looks that do not wait, if it is to hold fewer.
+    busy_events: Option<mio::Events>,
     registry: Arc<IoRegistry>,
 }
 
@@ -65,28 +68,38 @@ pub(crate) struct IoRegistry {
     /// Set by the first of several wakes; the others are then spared the system call.
     woken: AtomicBool,
     slots: Slots,
+    /// Resources that were ever registered, and that have gone again.
+    registered: AtomicU64,
+    deregistered: AtomicU64,
 }
 
 impl IoDriver {
-    pub(super) fn new(events_per_turn: usize) -> io::Result<(Self, Arc<IoRegistry>)> {
+    pub(super) fn new(config: &DriverConfig) -> io::Result<(Self, Arc<IoRegistry>)> {
         let poll = mio::Poll::new()?;
         let registry = Arc::new(IoRegistry {
             os: poll.registry().try_clone()?,
             waker: mio::Waker::new(poll.registry(), WAKE)?,
             woken: AtomicBool::new(false),
             slots: Slots::new(),
+            registered: AtomicU64::new(0),
+            deregistered: AtomicU64::new(0),
         });
-        let events = mio::Events::with_capacity(events_per_turn);
-        Ok((Self { poll, events, registry: registry.clone() }, registry))
+        let events = mio::Events::with_capacity(config.max_io_events_per_tick);
+        let busy_events = config.max_io_events_per_busy_tick.map(mio::Events::with_capacity);
+        Ok((Self { poll, events, busy_events, registry: registry.clone() }, registry))
     }
 
     pub(super) fn turn(&mut self, limit: Option<Duration>) -> Turn {
+        let events = match &mut self.busy_events {
+            Some(events) if limit == Some(Duration::ZERO) => events,
+            _ => &mut self.events,
+        };
         // Somebody who has set the flag may not have reached the system call yet: only look.
         let limit = if self.registry.woken.load(Ordering::Acquire) { Some(Duration::ZERO) } else { limit };
-        match self.poll.poll(&mut self.events, limit) {
+        match self.poll.poll(events, limit) {
             // The caller goes round its loop, and comes back with what is left of its limit. A failed call
             // leaves the list as it was last time.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
             Err(error) => panic!("the operating system's readiness queue failed: {error}"),
             Ok(()) => {}
         }
@@ -94,7 +107,7 @@ impl IoDriver {
         // makes its system call, which the next turn sees. The swap acquires what was written before the wake.
         let unparked = self.registry.woken.swap(false, Ordering::AcqRel);
         let mut io_events = 0;
-        for event in self.events.iter().filter(|event| event.token() != WAKE) {
+        for event in events.iter().filter(|event| event.token() != WAKE) {
             io_events += 1;
             self.registry.dispatch(event);
         }
@@ -147,7 +160,23 @@ impl IoRegistry {
             self.slots.release(index);
             return Err(error);
         }
+        self.registered.fetch_add(1, Ordering::Relaxed);
         Ok(index)
+    }
+
+    fn release(&self, index: u32) {
+        self.slots.release(index);
+        self.deregistered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many resources have ever been registered.
+    pub(crate) fn registered_count(&self) -> u64 {
+        self.registered.load(Ordering::Relaxed)
+    }
+
+    /// How many of them have gone again.
+    pub(crate) fn deregistered_count(&self) -> u64 {
+        self.deregistered.load(Ordering::Relaxed)
     }
 
     /// The slot behind an index that [`register`](Self::register) returned.

@@ -144,6 +144,6 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.registry.slots.release(self.index);
+        self.registry.release(self.index);
     }
 }

@@ -2,12 +2,23 @@
 //!
 //! Each worker writes its own counters and nobody else does, so a count is a load and a store without a lock
 //! prefix; readers may come at any time and stop nothing. A worker's counters fill cache lines of their own.
+//!
+//! Next file to read: `engine/counters/histogram.rs`.
 #![forbid(unsafe_code)]
 
+mod histogram;
+
+use std::thread::ThreadId;
 use std::time::Duration;
 
-use crate::base::prim::CachePadded;
-use crate::base::prim::atomic::{AtomicU64, Ordering::Relaxed};
+pub(crate) use self::histogram::Histogram;
+use crate::base::prim::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::base::prim::{CachePadded, Mutex};
+use crate::config::MetricsConfig;
+use crate::engine::task::Id;
 
 /// A number with one writer.
 #[derive(Debug)]
@@ -70,12 +81,37 @@ pub(crate) struct WorkerCounters {
     pub(crate) busy_ns: Counter,
     /// Tasks in its own queue when it last looked.
     pub(crate) queue_depth: Counter,
+    /// Mean time of a poll, in nanoseconds, the latest ones counting most.
+    pub(crate) mean_poll_ns: Counter,
+    /// The number of the task in whose poll it is, or which it has just polled; 0 where it looks for more.
+    pub(crate) running: Counter,
+    /// Whether it is awake, 0 or 1.
+    pub(crate) awake: Counter,
     /// Tasks stolen, by whom they were stolen from.
     pub(crate) steals_from: Box<[Counter]>,
+    /// How long polls took, if that is measured.
+    pub(crate) poll_time: Option<Histogram>,
+    /// How long tasks waited for their polls, if that is measured.
+    pub(crate) schedule_latency: Option<Histogram>,
+    /// The thread that is this worker now.
+    pub(crate) thread: Mutex<Option<ThreadId>>,
+    /// What the monitor has seen of this worker.
+    pub(crate) seen: CachePadded<Seen>,
+}
+
+/// What the monitor writes.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The worker's polls, when the monitor last looked.
+    pub(crate) polls: Counter,
+    /// Since when that has been the number, in nanoseconds since the runtime began.
+    pub(crate) since_ns: Counter,
+    /// Polls that have run for too long.
+    pub(crate) stuck_polls: Counter,
 }
 
 impl WorkerCounters {
-    fn new(workers: usize) -> Self {
+    fn new(workers: usize, config: &MetricsConfig) -> Self {
         Self {
             polls: Counter::new(),
             parks: Counter::new(),
@@ -90,8 +126,40 @@ impl WorkerCounters {
             timers_fired: Counter::new(),
             busy_ns: Counter::new(),
             queue_depth: Counter::new(),
+            mean_poll_ns: Counter::new(),
+            running: Counter::new(),
+            awake: Counter::new(),
             steals_from: (0..workers).map(|_| Counter::new()).collect(),
+            poll_time: config.poll_time_histogram.clone().map(Histogram::new),
+            schedule_latency: config.schedule_latency_histogram.clone().map(Histogram::new),
+            thread: Mutex::new(None),
+            seen: CachePadded::new(Seen {
+                polls: Counter::new(),
+                since_ns: Counter::new(),
+                stuck_polls: Counter::new(),
+            }),
         }
+    }
+
+    /// The worker begins a poll of this task.
+    #[inline]
+    pub(crate) fn poll_begins(&self, task: Id) {
+        self.polls.add(1);
+        // Release: who sees the task sees the number of this poll, too.
+        self.running.0.store(task.as_u64(), Release);
+    }
+
+    /// The worker has no more to poll for now.
+    #[inline]
+    pub(crate) fn polls_ended(&self) {
+        self.running.0.store(0, Relaxed);
+    }
+
+    /// The number of the task in whose poll the worker is, or 0, and that of the poll: once the second is read twice
+    /// with a task, it has been the same poll all the time.
+    pub(crate) fn running_poll(&self) -> (u64, u64) {
+        let running = self.running.0.load(Acquire);
+        (running, self.polls.get())
     }
 
     pub(crate) fn add_busy(&self, time: Duration) {
@@ -108,9 +176,10 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize, config: &MetricsConfig) -> Self {
+        let worker = || CachePadded::new(WorkerCounters::new(workers, config));
         Self {
-            workers: (0..workers).map(|_| CachePadded::new(WorkerCounters::new(workers))).collect(),
+            workers: (0..workers).map(|_| worker()).collect(),
             remote_schedules: CachePadded::new(Counter::new()),
         }
     }

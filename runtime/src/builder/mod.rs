@@ -1,7 +1,13 @@
 //! How a runtime is put together.
 //!
-//! Next file to read: `runtime.rs`.
+//! The settings are Tokio's methods, in three files: here what is plain, in [`hooks`](self::hooks) the callbacks, in
+//! [`measure`](self::measure) what is measured.
+//!
+//! Next file to read: `builder/hooks.rs`.
 #![forbid(unsafe_code)]
+
+mod hooks;
+mod measure;
 
 use std::fmt;
 use std::io;
@@ -13,7 +19,7 @@ use crate::config::{Flavor, RuntimeConfig};
 use crate::context;
 use crate::engine::blocking::{BlockingPool, PoolConfig};
 use crate::engine::driver::Driver;
-use crate::engine::hooks::{Callback, ThreadHooks};
+use crate::engine::hooks::{TaskHooks, ThreadHooks};
 use crate::engine::sched::{current, multi};
 use crate::engine::services::Services;
 use crate::handle::Handle;
@@ -34,12 +40,30 @@ use crate::runtime::{Runtime, Scheduler};
 #[derive(Clone)]
 pub struct Builder {
     config: RuntimeConfig,
-    name: Option<PlainArc<dyn Fn() -> String + Send + Sync>>,
-    on_start: Option<Callback>,
-    on_stop: Option<Callback>,
-    on_park: Option<Callback>,
-    on_unpark: Option<Callback>,
+    threads: ThreadHooks,
+    tasks: TaskHooks,
+    histograms: measure::Histograms,
     start_paused: bool,
+}
+
+/// Where random choices start, for [`Builder::rng_seed`].
+///
+/// ```
+/// use runtime::runtime::RngSeed;
+///
+/// let seed = RngSeed::from_bytes(b"the same each time");
+/// # let _ = seed;
+/// ```
+#[derive(Clone, Debug)]
+pub struct RngSeed(u64);
+
+impl RngSeed {
+    /// A seed from bytes of any number: equal bytes give equal seeds.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        // FNV-1a, 64 bits: it is the same on every machine and in every release, which the standard library's is not.
+        let mix = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        Self(bytes.iter().fold(0xcbf2_9ce4_8422_2325, mix))
+    }
 }
 
 impl Builder {
@@ -58,11 +82,9 @@ impl Builder {
     pub fn from_config(config: &RuntimeConfig) -> Self {
         Self {
             config: config.clone(),
-            name: None,
-            on_start: None,
-            on_stop: None,
-            on_park: None,
-            on_unpark: None,
+            threads: ThreadHooks::default(),
+            tasks: TaskHooks::default(),
+            histograms: measure::Histograms::default(),
             start_paused: false,
         }
     }
@@ -113,6 +135,32 @@ impl Builder {
         self
     }
 
+    /// Sets how many readiness events a look at the operating system takes at most when it does not wait, because the
+    /// worker has tasks to run. Default: as many as any.
+    ///
+    /// Events past this stay with the operating system until the next look, so that under overload the queue of woken
+    /// tasks does not grow without bound.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Builder::new_current_thread()
+    ///     .enable_io()
+    ///     .max_io_events_per_tick(128)
+    ///     .max_io_events_per_busy_tick(8)
+    ///     .build()
+    ///     .unwrap();
+    /// # drop(rt);
+    /// ```
+    #[track_caller]
+    pub fn max_io_events_per_busy_tick(&mut self, capacity: usize) -> &mut Self {
+        assert!(capacity > 0, "`max_io_events_per_busy_tick` must be at least 1");
+        self.config.drivers.max_io_events_per_busy_tick = Some(capacity);
+        self
+    }
+
     /// Sets the number of worker threads. Default: one for each core that the process may use. A `current_thread`
     /// runtime has none, and ignores this as Tokio does.
     ///
@@ -146,10 +194,21 @@ impl Builder {
         self
     }
 
+    /// Calls the runtime something: [`Handle::name`](crate::runtime::Handle::name) tells it, and reports do.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Builder::new_current_thread().name("front").build().unwrap();
+    /// assert_eq!(rt.handle().name(), Some("front"));
+    /// ```
+    pub fn name(&mut self, val: impl Into<String>) -> &mut Self {
+        self.config.name = Some(val.into());
+        self
+    }
+
     /// Names the threads that the runtime starts.
     pub fn thread_name(&mut self, val: impl Into<String>) -> &mut Self {
         self.config.thread_name = val.into();
-        self.name = None;
+        self.threads.name = None;
         self
     }
 
@@ -170,49 +229,13 @@ impl Builder {
     where
         F: Fn() -> String + Send + Sync + 'static,
     {
-        self.name = Some(PlainArc::new(f));
+        self.threads.name = Some(PlainArc::new(f));
         self
     }
 
     /// Sets the stack size of the threads that the runtime starts, in bytes. Default: the standard library's.
     pub fn thread_stack_size(&mut self, val: usize) -> &mut Self {
         self.config.thread_stack_size = Some(val);
-        self
-    }
-
-    /// Calls `f` on each thread of the runtime when it starts.
-    pub fn on_thread_start<F>(&mut self, f: F) -> &mut Self
-    where
-        F: Fn() + Send + Sync + 'static,
-    {
-        self.on_start = Some(PlainArc::new(f));
-        self
-    }
-
-    /// Calls `f` on each thread of the runtime before it ends.
-    pub fn on_thread_stop<F>(&mut self, f: F) -> &mut Self
-    where
-        F: Fn() + Send + Sync + 'static,
-    {
-        self.on_stop = Some(PlainArc::new(f));
-        self
-    }
-
-    /// Calls `f` before a worker goes to sleep. What it wakes or spawns is run first.
-    pub fn on_thread_park<F>(&mut self, f: F) -> &mut Self
-    where
-        F: Fn() + Send + Sync + 'static,
-    {
-        self.on_park = Some(PlainArc::new(f));
-        self
-    }
-
-    /// Calls `f` after a worker has slept.
-    pub fn on_thread_unpark<F>(&mut self, f: F) -> &mut Self
-    where
-        F: Fn() + Send + Sync + 'static,
-    {
-        self.on_unpark = Some(PlainArc::new(f));
         self
     }
 
@@ -262,6 +285,23 @@ impl Builder {
         self
     }
 
+    /// Sets where the scheduler's random choices start: from whom a worker tries to steal first. Default: somewhere else
+    /// each time.
+    ///
+    /// A runtime of one thread makes no such choices: its tasks run in the order in which they became ready. Several
+    /// worker threads still race each other.
+    ///
+    /// ```
+    /// use runtime::runtime::{Builder, RngSeed};
+    ///
+    /// let rt = Builder::new_multi_thread().rng_seed(RngSeed::from_bytes(b"place your seed here")).build().unwrap();
+    /// # drop(rt);
+    /// ```
+    pub fn rng_seed(&mut self, seed: RngSeed) -> &mut Self {
+        self.config.rng_seed = Some(seed.0);
+        self
+    }
+
     /// Starts the runtime's clock paused, for tests. Only a `current_thread` runtime can. See
     /// [`time::pause`](crate::time::pause).
     pub fn start_paused(&mut self, start_paused: bool) -> &mut Self {
@@ -287,7 +327,7 @@ impl Builder {
                 &"a runtime of the flavor `local` is made by `Builder::build_local`, for it is not `Send`",
             ));
         }
-        self.assemble(self.config.clone())
+        self.assemble(self.resolved_config())
     }
 
     /// Builds a runtime that stays on this thread, whose tasks need not be `Send`.
@@ -314,7 +354,7 @@ impl Builder {
             self.config.flavor != Flavor::MultiThread,
             "a multi_thread runtime cannot be a `LocalRuntime`; begin with `Builder::new_current_thread`"
         );
-        let config = RuntimeConfig { flavor: Flavor::Local, ..self.config.clone() };
+        let config = RuntimeConfig { flavor: Flavor::Local, ..self.resolved_config() };
         self.assemble(config).map(LocalRuntime::new_in)
     }
 
@@ -328,7 +368,7 @@ impl Builder {
         {
             panic!("`start_paused`: {problem}");
         }
-        let hooks = Arc::new(self.hooks());
+        let hooks = Arc::new(self.thread_hooks());
         let (driver, registries) =
             Driver::new(&config.drivers, config.resolved_workers() + 1, clock.clone())?;
         let pool = PoolConfig {
@@ -337,9 +377,15 @@ impl Builder {
             idle_spin: config.idle_spin,
         };
         let blocking = BlockingPool::new(pool, hooks.clone());
-        let services = Services { registries, blocking: blocking.spawner().clone(), clock, hooks };
+        let services = Services {
+            registries,
+            blocking: blocking.spawner().clone(),
+            clock,
+            hooks,
+            task_hooks: self.tasks.clone(),
+        };
         let (sched, scheduler) = if single {
-            let (sched, driven) = current::start(config, driver, services);
+            let (sched, driven) = current::start(config, driver, services)?;
             (sched, Scheduler::Current(driven))
         } else {
             let (sched, workers) = multi::start(config, driver, services, context::around_worker)?;
@@ -348,19 +394,12 @@ impl Builder {
         Ok(Runtime::from_parts(Handle::new(sched), scheduler, blocking))
     }
 
-    fn hooks(&self) -> ThreadHooks {
-        let name = self.name.clone().unwrap_or_else(|| {
-            let name = self.config.thread_name.clone();
-            PlainArc::new(move || name.clone())
-        });
-        ThreadHooks {
-            name,
-            stack_size: self.config.thread_stack_size,
-            on_start: self.on_start.clone(),
-            on_stop: self.on_stop.clone(),
-            on_park: self.on_park.clone(),
-            on_unpark: self.on_unpark.clone(),
-        }
+    fn thread_hooks(&self) -> ThreadHooks {
+        let mut hooks = self.threads.clone();
+        let name = self.config.thread_name.clone();
+        hooks.name.get_or_insert_with(|| PlainArc::new(move || name.clone()));
+        hooks.stack_size = self.config.thread_stack_size;
+        hooks
     }
 }
 

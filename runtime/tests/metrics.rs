@@ -1,0 +1,388 @@
+//! What a runtime counts, and the report of polls that run for too long.
+
+mod support;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use runtime::net::TcpListener;
+use runtime::runtime::{
+    Builder, HistogramConfiguration, HistogramScale, LogHistogram, Runtime, RuntimeMetrics, StuckPoll,
+};
+use runtime::task::{self, yield_now};
+use support::{LOST, panic_text};
+
+over_flavours!(
+    polls_and_tasks_are_counted,
+    parks_come_in_pairs,
+    descriptors_are_counted,
+    the_blocking_pool_is_counted,
+    every_closure_waits_once,
+    workers_have_threads,
+    a_spent_budget_is_counted,
+    the_mean_time_of_polls_is_between_the_extremes,
+    a_worker_that_does_not_exist_is_named,
+    without_histograms_there_are_none,
+);
+
+/// Waits until something that must happen has happened.
+fn until(mut happened: impl FnMut() -> bool) {
+    let limit = Instant::now() + LOST;
+    while !happened() {
+        assert!(Instant::now() < limit, "it never happened");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn sum(metrics: &RuntimeMetrics, of: impl Fn(usize) -> u64) -> u64 {
+    (0..metrics.num_workers()).map(of).sum()
+}
+
+fn polls_and_tasks_are_counted(new: fn() -> Runtime) {
+    let rt = new();
+    let metrics = rt.metrics();
+    rt.block_on(rt.spawn(async {
+        let tasks: Vec<_> = (0..10).map(|_| task::spawn(async {})).collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }))
+    .unwrap();
+    assert_eq!(metrics.spawned_tasks_count(), 11);
+    assert_eq!(metrics.num_alive_tasks(), 0);
+    until(|| sum(&metrics, |worker| metrics.worker_poll_count(worker)) >= 11);
+    assert_eq!(metrics.global_queue_depth(), 0);
+    assert!(metrics.remote_schedule_count() >= 1, "spawned from outside");
+    assert!(sum(&metrics, |worker| metrics.worker_local_schedule_count(worker)) >= 10);
+    assert_eq!(sum(&metrics, |worker| metrics.worker_overflow_count(worker)), 0);
+    let stolen = sum(&metrics, |worker| metrics.worker_steal_count(worker));
+    let from = |thief| (0..metrics.num_workers()).map(move |victim| (thief, victim));
+    let by_victim: u64 = (0..metrics.num_workers())
+        .flat_map(from)
+        .map(|(thief, victim)| metrics.worker_steal_count_from(thief, victim))
+        .sum();
+    assert_eq!(by_victim, stolen);
+    assert!(sum(&metrics, |worker| metrics.worker_steal_operations(worker)) <= stolen);
+}
+
+fn parks_come_in_pairs(new: fn() -> Runtime) {
+    let rt = new();
+    let metrics = rt.metrics();
+    rt.block_on(async { runtime::time::sleep(Duration::from_millis(2)).await });
+    if metrics.num_workers() > 1 {
+        // Idle workers end up asleep.
+        until(|| (0..metrics.num_workers()).all(|worker| metrics.worker_park_unpark_count(worker) % 2 == 1));
+    }
+    for worker in 0..metrics.num_workers() {
+        let (parks, both) = (metrics.worker_park_count(worker), metrics.worker_park_unpark_count(worker));
+        assert!(both >= parks && both <= 2 * parks, "{parks} parks, {both} with unparks");
+        assert!(metrics.worker_noop_count(worker) <= parks);
+    }
+    assert!(sum(&metrics, |worker| metrics.worker_timers_fired_count(worker)) >= 1);
+}
+
+fn descriptors_are_counted(new: fn() -> Runtime) {
+    let rt = new();
+    let metrics = rt.metrics();
+    assert_eq!((metrics.io_driver_fd_registered_count(), metrics.io_driver_fd_deregistered_count()), (0, 0));
+    let listener = rt.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    assert_eq!((metrics.io_driver_fd_registered_count(), metrics.io_driver_fd_deregistered_count()), (1, 0));
+    let address = listener.local_addr().unwrap();
+    let client = std::net::TcpStream::connect(address).unwrap();
+    rt.block_on(listener.accept()).unwrap();
+    until(|| metrics.io_driver_ready_count() >= 1);
+    drop((client, listener));
+    assert_eq!((metrics.io_driver_fd_registered_count(), metrics.io_driver_fd_deregistered_count()), (2, 2));
+}
+
+fn the_blocking_pool_is_counted(new: fn() -> Runtime) {
+    let rt = new();
+    let metrics = rt.metrics();
+    assert_eq!((metrics.num_blocking_threads(), metrics.num_idle_blocking_threads()), (0, 0));
+    rt.block_on(rt.spawn_blocking(|| ())).unwrap();
+    until(|| metrics.num_idle_blocking_threads() == 1);
+    assert_eq!((metrics.num_blocking_threads(), metrics.blocking_queue_depth()), (1, 0));
+}
+
+fn every_closure_waits_once(new: fn() -> Runtime) {
+    let rt = new();
+    for _ in 0..5 {
+        rt.block_on(rt.spawn_blocking(|| ())).unwrap();
+    }
+    let metrics = rt.metrics();
+    let buckets = metrics.blocking_latency_histogram_num_buckets();
+    let total: u64 = (0..buckets).map(|bucket| metrics.blocking_latency_histogram_bucket_count(bucket)).sum();
+    assert_eq!(total, 5);
+    assert_eq!(metrics.blocking_latency_histogram_bucket_range(0).start, Duration::ZERO);
+}
+
+fn workers_have_threads(new: fn() -> Runtime) {
+    let rt = new();
+    let metrics = rt.metrics();
+    rt.block_on(rt.spawn(async {})).unwrap();
+    until(|| (0..metrics.num_workers()).all(|worker| metrics.worker_thread_id(worker).is_some()));
+    let threads: HashSet<_> =
+        (0..metrics.num_workers()).map(|worker| metrics.worker_thread_id(worker)).collect();
+    assert_eq!(threads.len(), metrics.num_workers(), "each worker has a thread of its own");
+    let (worker, thread) = rt
+        .block_on(rt.spawn(async { (runtime::runtime::worker_index(), std::thread::current().id()) }))
+        .unwrap();
+    assert_eq!(metrics.worker_thread_id(worker.unwrap()), Some(thread));
+}
+
+fn a_spent_budget_is_counted(new: fn() -> Runtime) {
+    let rt = new();
+    let metrics = rt.metrics();
+    rt.block_on(rt.spawn(async {
+        for _ in 0..1000 {
+            task::consume_budget().await;
+        }
+    }))
+    .unwrap();
+    rt.block_on(yield_now());
+    // The worker counts at its next look at the events.
+    until(|| {
+        rt.block_on(rt.spawn(yield_now())).unwrap();
+        metrics.budget_forced_yield_count() >= 7
+    });
+    assert_eq!(metrics.budget_forced_yield_count(), 7, "1000 operations at 128 a poll");
+}
+
+fn the_mean_time_of_polls_is_between_the_extremes(new: fn() -> Runtime) {
+    let rt = new();
+    let metrics = rt.metrics();
+    let began = Instant::now();
+    rt.block_on(rt.spawn(async {
+        for _ in 0..1000 {
+            yield_now().await;
+        }
+    }))
+    .unwrap();
+    let all = began.elapsed();
+    let means: Vec<_> =
+        (0..metrics.num_workers()).map(|worker| metrics.worker_mean_poll_time(worker)).collect();
+    assert!(means.iter().any(|mean| !mean.is_zero()), "{means:?}");
+    assert!(means.iter().all(|&mean| mean < all), "{means:?} in {all:?}");
+}
+
+fn a_worker_that_does_not_exist_is_named(new: fn() -> Runtime) {
+    let metrics = new().metrics();
+    let beyond = metrics.num_workers();
+    let says = format!("there is no worker {beyond}");
+    for text in [
+        panic_text(|| _ = metrics.worker_poll_count(beyond)),
+        panic_text(|| _ = metrics.worker_thread_id(beyond)),
+        panic_text(|| _ = metrics.worker_running_poll_duration(beyond)),
+        panic_text(|| _ = metrics.worker_steal_count_from(0, beyond)),
+    ] {
+        assert!(text.contains(&says), "{text}");
+    }
+}
+
+fn without_histograms_there_are_none(new: fn() -> Runtime) {
+    let metrics = new().metrics();
+    assert!(!metrics.poll_time_histogram_enabled() && !metrics.schedule_latency_histogram_enabled());
+    assert_eq!(metrics.poll_time_histogram_num_buckets(), 0);
+    assert_eq!(metrics.schedule_latency_histogram_num_buckets(), 0);
+    let text = panic_text(|| _ = metrics.poll_time_histogram_bucket_count(0, 0));
+    assert!(text.contains("enable_metrics_poll_time_histogram"), "{text}");
+    let text = panic_text(|| _ = metrics.schedule_latency_histogram_bucket_range(0));
+    assert!(text.contains("enable_metrics_schedule_latency_histogram"), "{text}");
+}
+
+fn builders() -> [Builder; 3] {
+    let multi = |workers| {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(workers).enable_all();
+        builder
+    };
+    let mut current = Builder::new_current_thread();
+    current.enable_all();
+    [current, multi(1), multi(4)]
+}
+
+#[test]
+fn each_poll_is_in_one_bucket_of_each_histogram() {
+    for mut builder in builders() {
+        let shape = HistogramConfiguration::linear(Duration::from_millis(1), 3);
+        let rt = builder
+            .enable_metrics_poll_time_histogram()
+            .metrics_poll_time_histogram_configuration(shape.clone())
+            .enable_metrics_schedule_latency_histogram()
+            .metrics_schedule_latency_histogram_configuration(HistogramConfiguration::log(
+                LogHistogram::default(),
+            ))
+            .build()
+            .unwrap();
+        let metrics = rt.metrics();
+        rt.block_on(rt.spawn(async {
+            yield_now().await;
+            std::thread::sleep(Duration::from_millis(3));
+            // Woken through the slot.
+            task::spawn(async {}).await.unwrap();
+        }))
+        .unwrap();
+        drop(rt);
+        assert_eq!(metrics.poll_time_histogram_num_buckets(), 3);
+        assert_eq!(metrics.schedule_latency_histogram_num_buckets(), 119);
+        let polls = sum(&metrics, |worker| metrics.worker_poll_count(worker));
+        let counts =
+            |bucket| sum(&metrics, |worker| metrics.poll_time_histogram_bucket_count(worker, bucket));
+        assert!(polls >= 3);
+        assert_eq!((0..3).map(counts).sum::<u64>(), polls);
+        assert_eq!(counts(2), 1, "one poll took 3 ms or more");
+        let waits: u64 = (0..119)
+            .map(|bucket| {
+                sum(&metrics, |worker| metrics.schedule_latency_histogram_bucket_count(worker, bucket))
+            })
+            .sum();
+        assert_eq!(waits, polls);
+    }
+}
+
+#[test]
+fn a_shape_alone_turns_nothing_on() {
+    let rt = Builder::new_current_thread()
+        .metrics_poll_time_histogram_configuration(HistogramConfiguration::default())
+        .build()
+        .unwrap();
+    assert!(!rt.metrics().poll_time_histogram_enabled());
+}
+
+#[test]
+fn an_impossible_shape_is_refused_when_the_runtime_is_built() {
+    let error = Builder::new_current_thread()
+        .enable_metrics_poll_time_histogram()
+        .metrics_poll_time_histogram_configuration(HistogramConfiguration::linear(Duration::ZERO, 3))
+        .build()
+        .unwrap_err();
+    assert!(error.to_string().contains("metrics.poll_time_histogram"), "{error}");
+    let error =
+        Builder::new_current_thread().stuck_poll_threshold(Duration::from_nanos(1)).build().unwrap_err();
+    assert!(error.to_string().contains("metrics.stuck_poll_threshold"), "{error}");
+}
+
+#[test]
+#[allow(deprecated)]
+fn the_former_names_do_what_they_did() {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_metrics_poll_count_histogram().metrics_poll_count_histogram_scale(HistogramScale::Log);
+    let rt = builder
+        .metrics_poll_count_histogram_resolution(Duration::from_nanos(50))
+        .metrics_poll_count_histogram_buckets(12)
+        .build()
+        .unwrap();
+    let metrics = rt.metrics();
+    assert!(metrics.poll_count_histogram_enabled());
+    assert_eq!(metrics.poll_count_histogram_num_buckets(), 12);
+    let nanos = Duration::from_nanos;
+    assert_eq!(metrics.poll_count_histogram_bucket_range(0), nanos(0)..nanos(64));
+    assert_eq!(metrics.poll_count_histogram_bucket_range(2), nanos(128)..nanos(256));
+    assert_eq!(metrics.poll_count_histogram_bucket_range(11), nanos(64 << 10)..nanos(u64::MAX));
+    assert_eq!(metrics.poll_count_histogram_bucket_count(0, 3), 0);
+    assert_eq!((metrics.active_tasks_count(), metrics.injection_queue_depth()), (0, 0));
+    assert!(!panic_text(|| _ = metrics.poll_count_histogram_bucket_range(12)).is_empty());
+}
+
+/// A builder whose runtime reports polls of more than a few milliseconds, and where the reports come out.
+fn watched(builder: &mut Builder) -> (Runtime, mpsc::Receiver<StuckPoll>) {
+    let (report, reports) = mpsc::channel();
+    let rt = builder
+        .stuck_poll_threshold(Duration::from_millis(20))
+        .on_stuck_poll(move |poll| report.send(poll.clone()).unwrap())
+        .build()
+        .unwrap();
+    (rt, reports)
+}
+
+#[test]
+fn a_stuck_poll_is_reported_once_while_it_runs() {
+    for mut builder in builders() {
+        let (rt, reports) = watched(&mut builder);
+        let metrics = rt.metrics();
+        let first = line!();
+        let (id, stuck, running) = rt
+            .block_on(rt.spawn(async move {
+                let metrics = runtime::runtime::Handle::current().metrics();
+                let stuck = reports.recv_timeout(LOST).unwrap();
+                // It is still the same poll, and is not reported again: there are four looks in each span.
+                let running = metrics.worker_running_poll_duration(stuck.worker()).unwrap();
+                assert!(reports.recv_timeout(Duration::from_millis(200)).is_err());
+                assert_eq!(metrics.worker_stuck_poll_count(stuck.worker()), 1);
+                (task::id(), stuck, running)
+            }))
+            .unwrap();
+        let place = stuck.spawned_at();
+        assert!(place.file() == file!() && (first..line!()).contains(&place.line()), "{place}");
+        assert_eq!((stuck.id(), stuck.name()), (id, None));
+        assert!(stuck.running_for() >= Duration::from_millis(20), "{stuck}");
+        assert!(running >= stuck.running_for());
+        assert!(stuck.to_string().contains("stuck in a poll of task"), "{stuck}");
+        assert_eq!(sum(&metrics, |worker| metrics.worker_stuck_poll_count(worker)), 1);
+    }
+}
+
+#[test]
+fn a_stuck_poll_that_follows_a_long_rest_is_seen() {
+    for mut builder in builders() {
+        let (rt, reports) = watched(&mut builder);
+        let reports = Arc::new(std::sync::Mutex::new(reports));
+        for round in 0..3 {
+            // Long enough for whoever looks out to have gone to sleep.
+            rt.block_on(async { runtime::time::sleep(Duration::from_millis(100)).await });
+            let reports = reports.clone();
+            let blocks = async move { reports.lock().unwrap().recv_timeout(LOST).unwrap() };
+            let name = format!("round {round}");
+            let _entered = rt.enter();
+            let task = task::Builder::new().name(&name).spawn(blocks).unwrap();
+            assert_eq!(rt.block_on(task).unwrap().name(), Some(&*name));
+        }
+    }
+}
+
+#[test]
+fn switched_off_nothing_is_reported() {
+    for mut builder in builders() {
+        let reported = Arc::new(AtomicBool::new(false));
+        let theirs = reported.clone();
+        let rt = builder
+            .stuck_poll_threshold(Duration::ZERO)
+            .on_stuck_poll(move |_| theirs.store(true, SeqCst))
+            .build()
+            .unwrap();
+        let running = rt.block_on(rt.spawn(async {
+            std::thread::sleep(Duration::from_millis(60));
+            let metrics = runtime::runtime::Handle::current().metrics();
+            metrics.worker_running_poll_duration(runtime::runtime::worker_index().unwrap())
+        }));
+        assert_eq!(running.unwrap(), Some(Duration::ZERO));
+        let metrics = rt.metrics();
+        drop(rt);
+        assert_eq!(sum(&metrics, |worker| metrics.worker_stuck_poll_count(worker)), 0);
+        assert!(!reported.load(SeqCst));
+    }
+}
+
+#[test]
+fn a_report_that_panics_or_blocks_does_not_keep_a_runtime() {
+    for mut builder in builders() {
+        let (called, calls) = mpsc::channel();
+        let (end, ending) = mpsc::channel::<()>();
+        let ending = std::sync::Mutex::new(ending);
+        let rt = builder
+            .stuck_poll_threshold(Duration::from_millis(5))
+            .on_stuck_poll(move |_| {
+                called.send(()).unwrap();
+                let _ = ending.lock().unwrap().recv_timeout(LOST);
+                panic!("expected");
+            })
+            .build()
+            .unwrap();
+        rt.block_on(rt.spawn(async move { calls.recv_timeout(LOST).unwrap() })).unwrap();
+        // The report still runs.
+        drop(rt);
+        drop(end);
+    }
+}
