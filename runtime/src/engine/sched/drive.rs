@@ -25,7 +25,6 @@ use super::queue::LocalQueue;
 use super::sleep::Limits;
 use super::worker::Worker;
 use crate::base::coop;
-use crate::base::prim::thread;
 use crate::engine::driver::Turn as DriverTurn;
 
 /// How a turn ended.
@@ -124,7 +123,7 @@ impl<P: Policy> Worker<P> {
         let now = Instant::now();
         core.awake_since = now;
         self.looked_at_clock(core, now);
-        *self.counters().thread.lock() = Some(thread::current().id());
+        *self.counters().thread.lock() = Some(std::thread::current().id());
         self.counters().polls_ended();
         self.woke();
     }
