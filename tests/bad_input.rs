@@ -241,17 +241,15 @@ error: wrong value for `worker_threads`
 }
 
 #[test]
-fn the_local_flavor_is_refused_until_it_exists() {
+fn nor_has_a_local_one() {
     refused(
-        "runtime.flavor = \"local\"\n[[workload]]\nkind = \"echo\"\n",
+        "runtime.flavor = \"local\"\nruntime.worker_threads = 2\n[[workload]]\nkind = \"echo\"\n",
         r#"
-error: the flavor `local` does not exist yet
- --> p.toml:1:18
+error: wrong value for `worker_threads`
+ --> p.toml:2:26
   |
-1 | runtime.flavor = "local"
-  |                  ^^^^^^^ not yet
-  |
-  = help: use "current_thread": it runs the same workloads on one thread
+2 | runtime.worker_threads = 2
+  |                          ^ a local runtime has no worker threads; remove the line, or use multi_thread
 "#,
     );
 }

@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use serde_json::{Map, Value as Json};
-use workloads::rt::config::{Flavor, RuntimeConfig};
+use workloads::rt::config::RuntimeConfig;
 use workloads::wire::EngineKind;
 
 use super::catalog::Catalog;
@@ -144,12 +144,6 @@ fn validated(
     at: &Place,
     problems: &mut Vec<Problem>,
 ) -> RuntimeConfig {
-    if config.flavor == Flavor::Local {
-        let problem =
-            Problem::at(place_of("flavor", table, at), "the flavor `local` does not exist yet", "not yet");
-        problems.push(problem.help("use \"current_thread\": it runs the same workloads on one thread"));
-        return config;
-    }
     let mut map = to_json(&config);
     while let Err(error) = config.validate() {
         let title = format!("wrong value for `{}`", error.key());

@@ -6,7 +6,7 @@
 use std::io;
 
 use rt::config::RuntimeConfig;
-use rt::runtime::{Builder, Handle, Runtime};
+use rt::runtime::{Builder, Handle, LocalRuntime, Runtime};
 
 use super::named;
 use crate::wire::{EngineKind, RuntimeCounters};
@@ -30,6 +30,10 @@ pub fn obeys(_: &str) -> bool {
 
 pub(super) fn build(config: &RuntimeConfig) -> io::Result<Runtime> {
     Builder::from_config(config).build()
+}
+
+pub(super) fn build_local(config: &RuntimeConfig) -> io::Result<LocalRuntime> {
+    Builder::from_config(config).build_local(Default::default())
 }
 
 pub(super) fn counters(handle: &Handle) -> RuntimeCounters {

@@ -3,7 +3,7 @@
 //! This source is compiled once for each engine. The package decides what `rt` is, and so which of two files with
 //! equal signatures is built: `embedded.rs` or `tokio.rs`.
 //!
-//! Next file to read: `embedded.rs`, then `tokio.rs`.
+//! Next file to read: `embedded.rs`, then `tokio.rs`, and `home.rs`.
 #![forbid(unsafe_code)]
 
 #[cfg(not(engine_tokio))]
@@ -12,6 +12,7 @@ mod bound;
 #[cfg(engine_tokio)]
 #[path = "tokio.rs"]
 mod bound;
+mod home;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use rt::config::{Flavor, RuntimeConfig};
 use rt::runtime::{Handle, Runtime};
 
+use self::home::Home;
 pub use bound::{KIND, NAME, VERSION, obeys, refusals};
 
 use crate::wire::RuntimeCounters;
@@ -31,8 +33,14 @@ use crate::wire::RuntimeCounters;
 /// A runtime built from a profile.
 #[derive(Debug)]
 pub struct Engine {
-    runtime: Runtime,
+    runtime: Built,
     flavor: Flavor,
+}
+
+#[derive(Debug)]
+enum Built {
+    Anywhere(Runtime),
+    AtHome(Home),
 }
 
 impl Engine {
@@ -45,22 +53,36 @@ impl Engine {
         if let Some((key, problem)) = refusals(config).into_iter().next() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{key}: {problem}")));
         }
-        Ok(Self { runtime: bound::build(config)?, flavor: config.flavor })
+        let runtime = match config.flavor {
+            Flavor::Local => {
+                let config = config.clone();
+                Built::AtHome(Home::start(move || bound::build_local(&config))?)
+            }
+            _ => Built::Anywhere(bound::build(config)?),
+        };
+        Ok(Self { runtime, flavor: config.flavor })
     }
 
     /// For spawning from any thread.
     pub fn handle(&self) -> &Handle {
-        self.runtime.handle()
+        match &self.runtime {
+            Built::Anywhere(runtime) => runtime.handle(),
+            Built::AtHome(home) => home.handle(),
+        }
     }
 
-    /// Runs a future on the calling thread, which must not belong to the runtime.
+    /// Runs a future on the calling thread, which must not belong to the runtime. One of the flavour `local` goes on with
+    /// everything else on its own thread.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.runtime.block_on(future)
+        match &self.runtime {
+            Built::Anywhere(runtime) => runtime.block_on(future),
+            Built::AtHome(home) => home.handle().block_on(future),
+        }
     }
 
     /// Whether tasks run only while some thread is inside of [`block_on`](Self::block_on).
     pub fn needs_a_thread(&self) -> bool {
-        self.flavor != Flavor::MultiThread
+        self.flavor == Flavor::CurrentThread
     }
 
     /// Keeps tasks running until the answer is dropped: a thread of its own where the flavour needs one.
@@ -88,7 +110,10 @@ impl Engine {
 
     /// Ends the runtime; blocking jobs that do not end in time are left behind.
     pub fn shutdown(self, timeout: Duration) {
-        self.runtime.shutdown_timeout(timeout);
+        match self.runtime {
+            Built::Anywhere(runtime) => runtime.shutdown_timeout(timeout),
+            Built::AtHome(home) => home.shutdown(timeout),
+        }
     }
 }
 

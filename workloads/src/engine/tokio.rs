@@ -6,7 +6,7 @@
 use std::io;
 
 use rt::config::{Flavor, RuntimeConfig};
-use rt::runtime::{Builder, Handle, Runtime};
+use rt::runtime::{Builder, Handle, LocalRuntime, Runtime};
 use serde_json::{Value, json};
 
 use super::named;
@@ -41,11 +41,8 @@ const OBEYED: [&str; 12] = [
 /// A knob that Tokio's stable API does not have is refused unless it stands at its default.
 pub fn refusals(config: &RuntimeConfig) -> Vec<(String, String)> {
     let mut refused = Vec::new();
-    if !matches!(config.flavor, Flavor::MultiThread | Flavor::CurrentThread) {
-        let problem = format!(
-            "tokio runs the workloads as multi_thread and as current_thread, not as {}",
-            config.flavor
-        );
+    if !matches!(config.flavor, Flavor::MultiThread | Flavor::CurrentThread | Flavor::Local) {
+        let problem = format!("tokio has no runtime of the flavor {}", config.flavor);
         refused.push(("flavor".to_owned(), problem));
     }
     compare(&mut String::new(), &json!(config), &json!(RuntimeConfig::default()), &mut refused);
@@ -79,12 +76,20 @@ pub fn obeys(key: &str) -> bool {
 }
 
 pub(super) fn build(config: &RuntimeConfig) -> io::Result<Runtime> {
+    builder(config)?.build()
+}
+
+pub(super) fn build_local(config: &RuntimeConfig) -> io::Result<LocalRuntime> {
+    builder(config)?.build_local(Default::default())
+}
+
+fn builder(config: &RuntimeConfig) -> io::Result<Builder> {
     let invalid = |error: &dyn ToString| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
     config.validate().map_err(|error| invalid(&error))?;
     let mut builder = match config.flavor {
         Flavor::MultiThread => Builder::new_multi_thread(),
-        Flavor::CurrentThread => Builder::new_current_thread(),
-        other => return Err(invalid(&format!("flavor: tokio does not run {other} here"))),
+        Flavor::CurrentThread | Flavor::Local => Builder::new_current_thread(),
+        other => return Err(invalid(&format!("flavor: tokio has no runtime of the flavor {other}"))),
     };
     builder
         .event_interval(config.event_interval)
@@ -111,7 +116,7 @@ pub(super) fn build(config: &RuntimeConfig) -> io::Result<Runtime> {
     if config.drivers.time {
         builder.enable_time();
     }
-    builder.build()
+    Ok(builder)
 }
 
 /// The stable ones; each means what the embedded engine's counter of this name means.

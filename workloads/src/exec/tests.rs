@@ -35,9 +35,14 @@ fn plan(workload: &str, params: Value) -> Plan {
     }
 }
 
-fn on_current_thread(plan: Plan) -> Plan {
-    let flavor = Flavor::CurrentThread;
-    Plan { runtime: RuntimeConfig { flavor, worker_threads: None, ..plan.runtime }, ..plan }
+/// The plan, and the same on the flavours without workers.
+fn on_every_flavour(plan: Plan) -> [Plan; 3] {
+    let single = |flavor| {
+        let runtime = RuntimeConfig { flavor, worker_threads: None, ..plan.runtime.clone() };
+        Plan { runtime, ..plan.clone() }
+    };
+    let (current, local) = (single(Flavor::CurrentThread), single(Flavor::Local));
+    [plan, current, local]
 }
 
 /// The plan, and then an open pipe until the returned end is dropped.
@@ -127,7 +132,7 @@ fn echo_answers_every_request_whoever_asks() {
     for client in ["threads", "runtime"] {
         let params = json!({ "connections": 3, "rate": 1000, "payload": "40KiB", "max_in_flight": 1000, "client": client });
         let multi = plan("echo", params);
-        for plan in [multi.clone(), on_current_thread(multi)] {
+        for plan in on_every_flavour(multi) {
             let (done, merged) = run_whole(&plan);
             assert_eq!(done.counts[count::PLANNED], 200, "{client}: the plan depends on nobody's speed");
             assert_eq!(done.counts[count::COMPLETED], done.counts[count::STARTED]);
@@ -161,7 +166,7 @@ fn echo_hides_nothing_when_it_cannot_start_what_was_planned() {
 fn timer_storm_accounts_for_each_timer() {
     let params = json!({ "rate": 5000, "min_delay": "1ms", "max_delay": "40ms", "cancelled": 0.4 });
     let multi = plan("timer_storm", params);
-    for plan in [multi.clone(), on_current_thread(multi)] {
+    for plan in on_every_flavour(multi) {
         let (done, merged) = run_whole(&plan);
         let [fired, cancelled, early] = ["fired", "cancelled", "early"].map(|name| done.counts[name]);
         assert!(fired > 0 && cancelled > 0);
@@ -175,7 +180,7 @@ fn timer_storm_accounts_for_each_timer() {
 fn spawn_flood_sees_every_origin() {
     for mode in ["open", "closed"] {
         let multi = plan("spawn_flood", json!({ "rate": 6000, "batch": 16, "mode": mode }));
-        for plan in [multi.clone(), on_current_thread(multi)] {
+        for plan in on_every_flavour(multi) {
             let (done, merged) = run_whole(&plan);
             let origins = ["worker", "block_on", "foreign"].map(|name| merged[name].len());
             assert!(origins.iter().all(|count| *count > 0), "{mode}: {origins:?}");
@@ -190,7 +195,7 @@ fn spawn_flood_sees_every_origin() {
 fn blocking_mix_measures_both_sides() {
     for kind in ["cpu", "sleep"] {
         let multi = plan("blocking_mix", json!({ "task_rate": 500, "job_rate": 100, "job_kind": kind }));
-        for plan in [multi.clone(), on_current_thread(multi)] {
+        for plan in on_every_flavour(multi) {
             let (done, merged) = run_whole(&plan);
             assert_eq!(done.counts[count::PLANNED], 100 + 20);
             assert_eq!(merged["task"].len(), done.counts["tasks"]);
