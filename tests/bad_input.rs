@@ -494,6 +494,8 @@ fn a_knob_that_tokio_does_not_have_is_refused_where_it_stands() {
         r#"
 [runtime]
 lifo_slot = false
+flavor = "local"
+unhandled_panic = "shutdown_runtime"
 idle_spin = "20us"
 
 [[workload]]
@@ -506,6 +508,14 @@ error: the engine tokio cannot obey `runtime.lifo_slot`
   |
 3 | lifo_slot = false
   |             ^^^^^ Tokio's stable API has no such knob; leave it out, or at its default, true
+  |
+  = help: or use the engine embedded, which has every knob
+
+error: the engine tokio cannot obey `runtime.unhandled_panic`
+ --> p.toml:5:19
+  |
+5 | unhandled_panic = "shutdown_runtime"
+  |                   ^^^^^^^^^^^^^^^^^^ Tokio's stable API has no such knob; leave it out, or at its default, "ignore"
   |
   = help: or use the engine embedded, which has every knob
 

@@ -140,7 +140,7 @@ fn a_comparison_leaves_its_files_and_its_line() {
 #[test]
 fn every_axis_runs() {
     for axis in [
-        &["--flavors", "multi_thread,current_thread"][..],
+        &["--flavors", "multi_thread,current_thread,local"][..],
         &["--engine", "embedded,tokio"],
         &["--baseline-program", env!("CARGO_BIN_EXE_rtbench")],
         &[],
@@ -285,7 +285,7 @@ fn what_makes_no_comparison_is_refused_before_anything_runs() {
     refused(&["p.toml", "r.toml"], &["has the workloads spawn_flood", "other"]);
     refused(&["p.toml", "p.toml"], &["named twice"]);
     refused(
-        &["p.toml", "--flavors", "multi_thread,current_thread", "--engine", "embedded,tokio"],
+        &["p.toml", "--flavors", "multi_thread,local", "--engine", "embedded,tokio"],
         &["one axis", "--flavors", "--engine"],
     );
     refused(

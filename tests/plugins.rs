@@ -96,7 +96,7 @@ fn check_tries_every_case_on_every_workload() {
     for workload in ["echo", "timer_storm", "spawn_flood"] {
         let of_workload =
             checked.printed.lines().filter(|line| line.starts_with(&format!("ok    {workload}: "))).count();
-        assert_eq!(of_workload, 9, "{}", checked.printed);
+        assert_eq!(of_workload, 10, "{}", checked.printed);
     }
     assert!(!checked.printed.contains("FAIL"), "{}", checked.printed);
 }
@@ -117,11 +117,12 @@ fn info_says_what_a_plugin_is() {
 fn the_way_through_a_plugin_is_the_same_way() {
     let profile =
         "[[workload]]\nkind = \"echo\"\nrate = 500\n[[workload]]\nkind = \"spawn_flood\"\nrate = 1_000\n";
-    let shape = |plugin: Option<&Path>| {
+    let shape = |flavor: &str, plugin: Option<&Path>| {
         let dir = dir();
         fs::write(dir.path().join("p.toml"), profile).unwrap();
         let mut command = rtbench(&dir);
         command.args(["run", "p.toml", "--quiet", "--warmup", "0s", "--duration", "600ms"]);
+        command.args(["--set", &format!("runtime.flavor={flavor}")]);
         plugin.map(|plugin| command.arg("--plugin").arg(plugin));
         let run = ran(&mut command);
         assert_eq!(run.code, Some(0), "{}", run.said);
@@ -134,7 +135,9 @@ fn the_way_through_a_plugin_is_the_same_way() {
         };
         report["workloads"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
     };
-    assert_eq!(shape(None), shape(Some(&BUNDLED)));
+    for flavor in ["multi_thread", "local"] {
+        assert_eq!(shape(flavor, None), shape(flavor, Some(&BUNDLED)), "{flavor}");
+    }
 }
 
 #[test]

@@ -158,24 +158,24 @@ fn wait_until_gone(process: &Path) {
 
 #[test]
 fn each_profile_in_configs_runs_and_leaves_a_report() {
-    for (path, engine) in
-        configs().into_iter().flat_map(|path| ENGINES.iter().map(move |engine| (path.clone(), engine)))
+    let sides = ENGINES.iter().flat_map(|engine| ["multi_thread", "local"].map(|flavor| (engine, flavor)));
+    for (path, (engine, flavor)) in
+        configs().into_iter().flat_map(|path| sides.clone().map(move |side| (path.clone(), side)))
     {
         let dir = TempDir::new().unwrap();
         let mut command = rtbench(&dir);
-        command.arg("run").arg(&path).args(["--engine", engine.0]).args([
-            "--warmup",
-            "100ms",
-            "--duration",
-            "400ms",
-            "--quiet",
-        ]);
+        command.arg("run").arg(&path).args(["--engine", engine.0, "--quiet"]);
+        command.args(["--warmup", "100ms", "--duration", "400ms"]);
+        command.args(["--set", &format!("runtime.flavor={flavor}")]);
         let Output { status, stdout, stderr } = command.output().unwrap();
         assert_eq!(text(&stderr), "", "{path:?}: --quiet");
         assert_eq!(status.code(), Some(0), "{path:?}");
         let report = report(&dir);
         assert_eq!(report["status"], "complete", "{path:?}");
         assert!(completed(&report) > 0, "{path:?}");
+        assert_eq!(report["profile"]["effective"]["runtime"]["flavor"], flavor);
+        let is_single = report["profile"]["effective"]["runtime"]["worker_threads"].is_null();
+        assert_eq!(is_single, flavor == "local", "{path:?}");
         for workload in report["workloads"].as_array().unwrap() {
             assert_eq!(workload["engine"]["name"], engine.1, "{path:?}");
         }
@@ -203,8 +203,8 @@ fn progress_is_plain_lines_where_there_is_no_terminal() {
 fn check_says_what_would_run_and_its_output_is_the_same_profile() {
     for path in configs() {
         let dir = TempDir::new().unwrap();
-        let check = |path: &Path| {
-            let output = rtbench(&dir).arg("check").arg(path).output().unwrap();
+        let check = |path: &Path, more: &[&str]| {
+            let output = rtbench(&dir).arg("check").arg(path).args(more).output().unwrap();
             assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
             text(&output.stdout)
         };
@@ -212,10 +212,13 @@ fn check_says_what_would_run_and_its_output_is_the_same_profile() {
             let line = |line: &str| line.split(" # ").next().unwrap_or_default().trim().to_owned();
             text.lines().filter(|line| !line.starts_with('#')).map(line).collect::<Vec<_>>()
         };
-        let first = check(&path);
-        let copy = dir.path().join("copy.toml");
-        fs::write(&copy, &first).unwrap();
-        assert_eq!(bare(&first), bare(&check(&copy)), "{path:?}");
+        for flavor in ["multi_thread", "current_thread", "local"] {
+            let first = check(&path, &["--set", &format!("runtime.flavor={flavor}")]);
+            assert!(first.contains(&format!("\nflavor = \"{flavor}\"")), "{first}");
+            let copy = dir.path().join("copy.toml");
+            fs::write(&copy, &first).unwrap();
+            assert_eq!(bare(&first), bare(&check(&copy, &[])), "{path:?}");
+        }
         assert!(reports(&dir).is_empty(), "check writes nothing");
     }
 }

@@ -27,7 +27,7 @@ Results are kept block by block in DIR/compare-<name>-<UTC time>/; see docs/comp
 
 Examples:
   rtbench compare a.toml b.toml
-  rtbench compare --flavors multi_thread,current_thread configs/server.toml
+  rtbench compare --flavors multi_thread,current_thread,local configs/server.toml
   rtbench compare --set runtime.lifo_slot=true,false configs/server.toml
   rtbench compare --engine embedded,tokio configs/server.toml --gate p99=5%
   rtbench compare --baseline-program old/rtbench configs/server.toml
@@ -48,7 +48,7 @@ pub(super) struct Compare {
     #[arg(value_name = "PROFILE", required_unless_present = "resume")]
     pub(super) profiles: Vec<PathBuf>,
 
-    /// Compare flavours of the runtime, such as multi_thread,current_thread
+    /// Compare flavours of the runtime, such as multi_thread,current_thread,local
     #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = flavor, conflicts_with = "resume")]
     pub(super) flavors: Vec<String>,
 

@@ -45,14 +45,15 @@ pub(crate) fn conform(plugin: &mut Inspector, tell: &mut dyn FnMut(&str, &Found)
         case("refuses a parameter that it has not declared", objection(plugin, &workload));
         let plan = plan(plugin, &workload, params);
         case("runs for a second", complete(&run(&plan)));
-        let flavor = Flavor::CurrentThread;
-        let short = Plan {
-            runtime: RuntimeConfig { flavor, worker_threads: None, ..plan.runtime.clone() },
-            warmup_ns: 0,
-            duration_ns: 300 * MS,
-            ..plan.clone()
-        };
-        case("runs on a single thread", complete(&run(&short)));
+        for flavor in [Flavor::CurrentThread, Flavor::Local] {
+            let short = Plan {
+                runtime: RuntimeConfig { flavor, worker_threads: None, ..plan.runtime.clone() },
+                warmup_ns: 0,
+                duration_ns: 300 * MS,
+                ..plan.clone()
+            };
+            case(&format!("runs on the flavor {flavor}"), complete(&run(&short)));
+        }
         let long = Plan { warmup_ns: 0, duration_ns: HOUR, ..plan.clone() };
         case("stops in its window when asked to", stopped(&long));
         case("stops in its warm-up when asked to", stopped(&Plan { warmup_ns: HOUR, ..plan.clone() }));

@@ -71,12 +71,19 @@ impl Engine {
         }
     }
 
-    /// Runs a future on the calling thread, which must not belong to the runtime. One of the flavour `local` goes on with
-    /// everything else on its own thread.
-    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+    /// Runs a future inside of the runtime's `block_on`, and waits for it. That is on the calling thread, which must not
+    /// belong to the runtime; a runtime of the flavour `local` has the future on its own thread.
+    ///
+    /// # Panics
+    ///
+    /// Whatever the future panics with.
+    pub fn block_on<F>(&self, future: F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
         match &self.runtime {
             Built::Anywhere(runtime) => runtime.block_on(future),
-            Built::AtHome(home) => home.handle().block_on(future),
+            Built::AtHome(home) => home.block_on(future),
         }
     }
 
@@ -97,7 +104,7 @@ impl Engine {
         let (gate, engine) = (Arc::new(Gate::default()), self.clone());
         let closed = gate.clone();
         let body = move || {
-            engine.block_on(closed.wait());
+            engine.block_on(async move { closed.wait().await });
         };
         let thread = thread::Builder::new().name("rtbench-runtime".to_owned()).spawn(body)?;
         Ok(KeptRunning(Some((gate, thread))))
