@@ -7,13 +7,15 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::num::NonZeroU64;
+use std::panic::Location;
 
 use crate::base;
+use crate::base::trace::{self, About, Traced};
 use crate::context::{self, Alone, EnterGuard, TryCurrentError};
 use crate::engine::blocking::{self, Finished};
 use crate::engine::sched::SchedRef;
 use crate::engine::services::Services;
-use crate::engine::task::{JoinHandle, Meta};
+use crate::engine::task::{self, JoinHandle, Meta};
 use crate::metrics::RuntimeMetrics;
 use crate::runtime::RuntimeFlavor;
 
@@ -125,8 +127,10 @@ impl Handle {
         F::Output: Send + 'static,
     {
         if size_of::<F>() > BOX_THRESHOLD {
-            self.sched.spawn(Box::pin(future), meta)
+            let (future, meta) = meta.trace(Box::pin(future), "task", size_of::<F>());
+            self.sched.spawn(future, meta)
         } else {
+            let (future, meta) = meta.trace(future, "task", size_of::<F>());
             self.sched.spawn(future, meta)
         }
     }
@@ -138,8 +142,10 @@ impl Handle {
         F::Output: 'static,
     {
         if size_of::<F>() > BOX_THRESHOLD {
-            self.sched.spawn_local(Box::pin(future), meta)
+            let (future, meta) = meta.trace(Box::pin(future), "local", size_of::<F>());
+            self.sched.spawn_local(future, meta)
         } else {
+            let (future, meta) = meta.trace(future, "local", size_of::<F>());
             self.sched.spawn_local(future, meta)
         }
     }
@@ -173,9 +179,9 @@ impl Handle {
         R: Send + 'static,
     {
         let (job, handle) = if size_of::<F>() > BOX_THRESHOLD {
-            blocking::unowned(Box::new(func), meta, self.blocking_finished())
+            blocking::unowned::<F, _, _>(Box::new(func), meta, self.blocking_finished())
         } else {
-            blocking::unowned(func, meta, self.blocking_finished())
+            blocking::unowned::<F, _, _>(func, meta, self.blocking_finished())
         };
         self.services().blocking.spawn(job, || {
             let sched = self.sched.clone();
@@ -216,11 +222,12 @@ impl Handle {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let spin = self.sched.config().idle_spin;
+        let location = Location::caller();
         context::block_on(self, Alone::No, || {
             if size_of::<F>() > BOX_THRESHOLD {
-                base::block_on::block_on(Box::pin(future), spin)
+                base::block_on::block_on(trace_root(Box::pin(future), size_of::<F>(), location), spin)
             } else {
-                base::block_on::block_on(future, spin)
+                base::block_on::block_on(trace_root(future, size_of::<F>(), location), spin)
             }
         })
     }
@@ -272,6 +279,13 @@ impl Handle {
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::new(self.sched.clone())
     }
+}
+
+/// Puts the future of a `block_on` into a span. `size` is that of the future before it was boxed, if it was.
+#[inline(always)]
+pub(crate) fn trace_root<F>(future: F, size: usize, location: &'static Location<'static>) -> Traced<F> {
+    let about = || About { id: task::Id::next().as_u64(), name: None, location };
+    trace::task(future, "block_on", size, about).0
 }
 
 #[track_caller]

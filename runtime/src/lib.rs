@@ -29,6 +29,23 @@
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! None is on by default, and none changes how anything behaves.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `serde` | [`config::RuntimeConfig`] can be read and written, with times and sizes as people write them |
+//! | `tracing` | each task, `spawn_blocking` closure and root future has a [`tracing`] span, each use of a task's waker is an event, with the names and fields that tokio-console knows; a poll that runs past [`stuck_poll_threshold`] is a warning |
+//!
+//! With `tracing`, a subscriber hears of the span `runtime.spawn` (target `tokio::task` or `tokio::task::blocking`, level
+//! `TRACE`), which is entered for each poll and for the drop of the future; of events of the target
+//! `tokio::task::waker`; and of warnings of the target `runtime::stuck_poll`. tokio-console's own resource spans, for
+//! locks, timers and channels, are not there. Without the feature tasks are no larger and nothing is done for it.
+//!
+//! [`tracing`]: https://docs.rs/tracing
+//! [`stuck_poll_threshold`]: runtime::Builder::stuck_poll_threshold
+//!
 //! # The tiers
 //!
 //! Imports point down only; the test `layers` holds every file to it.

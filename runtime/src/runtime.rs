@@ -22,6 +22,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::time::Duration;
 
 pub use crate::builder::{Builder, RngSeed};
@@ -41,6 +42,7 @@ use crate::context::{self, Alone};
 use crate::engine::blocking::BlockingPool;
 use crate::engine::sched::{self, SchedRef, current::Driven, multi::Workers};
 use crate::engine::task::JoinHandle;
+use crate::handle::trace_root;
 
 /// The number of the worker that this thread is, as [`RuntimeMetrics`] counts workers. `None` on a thread that is no
 /// worker now.
@@ -174,11 +176,12 @@ impl Runtime {
     /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let location = Location::caller();
         // A large future would be copied onto the stack once more by each call below.
         if size_of::<F>() > 1024 {
-            self.block_on_small(Box::pin(future))
+            self.block_on_small(trace_root(Box::pin(future), size_of::<F>(), location))
         } else {
-            self.block_on_small(future)
+            self.block_on_small(trace_root(future, size_of::<F>(), location))
         }
     }
 

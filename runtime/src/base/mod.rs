@@ -14,4 +14,5 @@ pub(crate) mod park;
 pub(crate) mod prim;
 pub(crate) mod rand;
 pub(crate) mod spin;
+pub(crate) mod trace;
 pub(crate) mod wake_list;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::base::panic::swallow;
 use crate::base::prim::{PlainArc, thread};
+use crate::base::trace::About;
 use crate::engine::task::{Id, Meta};
 
 /// A callback without arguments.
@@ -147,6 +148,11 @@ impl StuckPoll {
     pub(crate) fn new(worker: usize, meta: &Meta, running_for: Duration) -> Self {
         let name = meta.name().map(str::to_owned);
         Self { worker, id: meta.id, name, spawned_at: meta.location, running_for }
+    }
+
+    /// What a subscriber is told of the task.
+    pub(crate) fn about(&self) -> About<'_> {
+        About { id: self.id.as_u64(), name: self.name(), location: self.spawned_at }
     }
 
     /// The number of the worker that is in this poll.

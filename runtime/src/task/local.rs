@@ -76,7 +76,13 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    if size_of::<F>() > BOX_THRESHOLD { set.spawn(Box::pin(future), meta) } else { set.spawn(future, meta) }
+    if size_of::<F>() > BOX_THRESHOLD {
+        let (future, meta) = meta.trace(Box::pin(future), "local", size_of::<F>());
+        set.spawn(future, meta)
+    } else {
+        let (future, meta) = meta.trace(future, "local", size_of::<F>());
+        set.spawn(future, meta)
+    }
 }
 
 /// A set of tasks that stay on this thread, so that they need not be `Send`, on any runtime.

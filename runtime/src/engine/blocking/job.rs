@@ -62,8 +62,8 @@ impl<F: FnOnce() -> T, T> Future for Job<F> {
     }
 }
 
-/// Makes a job of a closure; it is in no list of owned tasks.
-pub(crate) fn unowned<F, T>(
+/// Makes a job of a closure, which was given as a `Function`; it is in no list of owned tasks.
+pub(crate) fn unowned<Function, F, T>(
     run: F,
     meta: Meta,
     finished: Option<Finished>,
@@ -72,5 +72,6 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    task::unowned(Job { run: Some(run) }, BlockingSched { finished: Mutex::new(finished) }, meta)
+    let (job, meta) = meta.trace_blocking::<Function, _>(Job { run: Some(run) }, size_of::<F>());
+    task::unowned(job, BlockingSched { finished: Mutex::new(finished) }, meta)
 }

@@ -1,8 +1,9 @@
 //! Looks out for polls that run for too long.
 //!
-//! A thread of its own, so that it sees a runtime whose threads are all stuck. While there is something to do it looks at the workers four times in each span of the threshold: a worker
-//! that is in the same poll as last time, by the count of its polls, has been in it at least since then. The task is
-//! looked up in the list of tasks only when there is something to report, so workers pay two stores a poll.
+//! A thread of its own, so that it sees a runtime whose threads are all stuck. While there is something to do it looks
+//! at the workers four times in each span of the threshold: a worker that is in the same poll as last time, by the count
+//! of its polls, has been in it at least since then. The task is looked up in the list of tasks only when there is
+//! something to report, so workers pay two stores a poll.
 //!
 //! When nothing has happened for two looks the monitor *dozes*: it sleeps until a worker wakes up. See [`Doze`].
 //!
@@ -18,6 +19,7 @@ use crate::base::panic::swallow;
 use crate::base::park::{Parker, Unparker};
 use crate::base::prim::atomic::{AtomicBool, Ordering::*, fence};
 use crate::base::prim::{Arc, Condvar, Mutex, thread};
+use crate::base::trace;
 use crate::engine::counters::WorkerCounters;
 use crate::engine::hooks::StuckPoll;
 
@@ -163,6 +165,7 @@ impl<P: Policy> Shared<P> {
         let monitor = &self.monitor;
         monitor.thread.lock().reporting = true;
         monitor.gone.notify_all();
+        swallow(|| trace::stuck_poll(worker, running_for, stuck.about()));
         if let Some(hook) = &self.services.task_hooks.on_stuck_poll {
             swallow(|| hook(&stuck));
         }

@@ -6,6 +6,7 @@
 use std::panic::Location;
 
 use super::Id;
+use crate::base::trace::{self, About, SpanId, Traced};
 
 /// What a task is spawned with besides its future.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Meta {
     pub(crate) id: Id,
     pub(crate) location: &'static Location<'static>,
     name: Option<Box<Name>>,
+    /// For whoever uses its wakers.
+    pub(super) span: SpanId,
 }
 
 /// Boxed twice, so that a task without a name, as nearly all are, has one pointer for it.
@@ -29,12 +32,35 @@ impl Meta {
 
     #[inline]
     pub(crate) fn at(location: &'static Location<'static>) -> Self {
-        Self { id: Id::next(), location, name: None }
+        Self { id: Id::next(), location, name: None, span: SpanId::NONE }
     }
 
     pub(crate) fn named(mut self, name: Option<&str>) -> Self {
         self.name = name.map(|name| Box::new(Name(name.into())));
         self
+    }
+
+    /// Puts a future into the task's span. `kind` is as in [`trace`], `size` that of the future before it was boxed, if it
+    /// was.
+    #[inline(always)]
+    pub(crate) fn trace<F>(mut self, future: F, kind: &'static str, size: usize) -> (Traced<F>, Self) {
+        let (future, span) = trace::task(future, kind, size, || self.about());
+        self.span = span;
+        (future, self)
+    }
+
+    /// As [`trace`](Self::trace), for a closure that blocks, which was given as a `Function`. `size` is that of the
+    /// closure, or of its box.
+    #[inline(always)]
+    pub(crate) fn trace_blocking<Function, F>(mut self, future: F, size: usize) -> (Traced<F>, Self) {
+        let (future, span) = trace::blocking::<Function, F>(future, size, || self.about());
+        self.span = span;
+        (future, self)
+    }
+
+    /// What is told of it.
+    fn about(&self) -> About<'_> {
+        About { id: self.id.as_u64(), name: self.name(), location: self.location }
     }
 
     #[inline]

@@ -50,22 +50,27 @@ unsafe fn borrow(data: *const ()) -> ManuallyDrop<TaskRef> {
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the waker is borrowed through the call.
     let task = unsafe { borrow(data) };
+    task.meta().span.waker("waker.clone");
     raw(TaskRef::clone(&task).into_raw())
 }
 
 unsafe fn wake(data: *const ()) {
     // SAFETY: the waker is given up with the call, and its reference used.
     let task = unsafe { borrow(data) };
+    task.meta().span.waker("waker.wake");
     ManuallyDrop::into_inner(task).wake();
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the waker is borrowed through the call.
-    unsafe { borrow(data) }.wake_by_ref();
+    let task = unsafe { borrow(data) };
+    task.meta().span.waker("waker.wake_by_ref");
+    task.wake_by_ref();
 }
 
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the waker is given up with the call, and its reference with it.
     let task = unsafe { borrow(data) };
+    task.meta().span.waker("waker.drop");
     drop(ManuallyDrop::into_inner(task));
 }

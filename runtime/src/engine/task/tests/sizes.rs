@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::support::Sched;
+use crate::base::trace::SpanId;
 use crate::engine::task::cell::{Cell, Front, Header};
 use crate::engine::task::{AbortHandle, JoinHandle, Notified, Schedule, Task};
 
@@ -45,17 +46,19 @@ fn resident(bytes: usize) -> usize {
 
 #[test]
 fn the_header_is_small_and_what_a_poll_touches_comes_first() {
-    assert!(size_of::<Header>() <= 72, "{}", size_of::<Header>());
+    let span = size_of::<SpanId>();
+    assert_eq!(span, if cfg!(feature = "tracing") { 8 } else { 0 });
+    assert!(size_of::<Header>() <= 72 + span, "{}", size_of::<Header>());
     assert!(offset_of!(Header, since) < 32 && offset_of!(Header, meta) < 32);
     assert_eq!(align_of::<Cell<Sleeping, Sched>>(), align_of::<u64>());
-    assert!(size_of::<Front>() <= 88, "{}", size_of::<Front>());
+    assert!(size_of::<Front>() <= 88 + span, "{}", size_of::<Front>());
 }
 
 #[test]
 fn a_sleeping_task_is_small() {
     assert!(size_of::<Sleeping>() >= 104);
     let task = resident(size_of::<Cell<Sleeping, Flavours>>());
-    assert!(task <= 224, "{task} bytes");
+    assert!(task <= 224 + 2 * size_of::<SpanId>(), "{task} bytes");
     // What is told apart above has to be used.
     let both = [Flavours::One(Arc::new(1)), Flavours::Other(Arc::new(2))];
     assert_eq!(size_of_val(&both), 2 * 16);
