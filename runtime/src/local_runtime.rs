@@ -17,7 +17,7 @@ use crate::context::EnterGuard;
 use crate::engine::task::{JoinHandle, Meta};
 use crate::handle::Handle;
 use crate::metrics::RuntimeMetrics;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, ShutdownReport};
 
 /// Settings of a [`LocalRuntime`] besides those of its [`Builder`]: none yet.
 #[derive(Debug, Default)]
@@ -149,6 +149,12 @@ impl LocalRuntime {
     /// [`Runtime::shutdown_timeout`].
     pub fn shutdown_timeout(self, duration: Duration) {
         self.runtime.shutdown_timeout(duration);
+    }
+
+    /// As [`shutdown_timeout`](Self::shutdown_timeout), and says what was still running when the time was up. See
+    /// [`Runtime::shutdown_timeout_report`].
+    pub fn shutdown_timeout_report(self, duration: Duration) -> ShutdownReport {
+        self.runtime.shutdown_timeout_report(duration)
     }
 
     /// Ends the runtime without waiting for its blocking threads; allowed inside of a task. See

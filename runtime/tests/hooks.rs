@@ -8,23 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use runtime::runtime::{Builder, RngSeed, Runtime, TaskMeta, UnhandledPanic, worker_index};
+use runtime::runtime::{Builder, LocalOptions, RngSeed, Runtime, TaskMeta, UnhandledPanic, worker_index};
 use runtime::task::{self, yield_now};
-use support::{Drops, LOST, panic_text};
-
-/// The builders that the tests run over.
-fn builders() -> [(&'static str, Builder); 3] {
-    let multi = |workers| {
-        let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(workers);
-        builder
-    };
-    [
-        ("current_thread", Builder::new_current_thread()),
-        ("multi_thread, 1", multi(1)),
-        ("multi_thread, 4", multi(4)),
-    ]
-}
+use support::{Drops, LOST, Rt, builders, panic_text};
 
 /// A callback that counts, and how often it was called.
 fn counting() -> (Arc<AtomicUsize>, impl Fn(&TaskMeta<'_>) + Send + Sync + 'static) {
@@ -42,13 +28,13 @@ fn each_hook_is_called_for_each_task_and_poll() {
         let (ended, on_end) = counting();
         let (before, on_before) = counting();
         let (after, on_after) = counting();
-        let rt = builder
-            .on_task_spawn(on_spawn)
-            .on_task_terminate(on_end)
-            .on_before_task_poll(on_before)
-            .on_after_task_poll(on_after)
-            .build()
-            .unwrap();
+        let rt = flavour.build(
+            builder
+                .on_task_spawn(on_spawn)
+                .on_task_terminate(on_end)
+                .on_before_task_poll(on_before)
+                .on_after_task_poll(on_after),
+        );
         rt.block_on(async {
             // One that ends, one that panics, one that is aborted, each with a known number of polls.
             task::spawn(yield_now()).await.unwrap();
@@ -71,7 +57,7 @@ fn each_hook_is_called_for_each_task_and_poll() {
 fn a_runtime_that_ends_tells_the_end_of_its_tasks() {
     for (flavour, mut builder) in builders() {
         let (ended, on_end) = counting();
-        let rt = builder.on_task_terminate(on_end).build().unwrap();
+        let rt = flavour.build(builder.on_task_terminate(on_end));
         for _ in 0..10 {
             rt.spawn(std::future::pending::<()>());
         }
@@ -93,13 +79,13 @@ fn a_hook_is_told_the_task_its_name_and_its_place() {
                 told.lock().unwrap().push((which, one));
             }
         };
-        let rt = builder
-            .on_task_spawn(teller("spawn"))
-            .on_task_terminate(teller("terminate"))
-            .on_before_task_poll(teller("before"))
-            .on_after_task_poll(teller("after"))
-            .build()
-            .unwrap();
+        let rt = flavour.build(
+            builder
+                .on_task_spawn(teller("spawn"))
+                .on_task_terminate(teller("terminate"))
+                .on_before_task_poll(teller("before"))
+                .on_after_task_poll(teller("after")),
+        );
         let _entered = rt.enter();
         let line = line!() + 1;
         let named = task::Builder::new().name("sluggard").spawn(yield_now()).unwrap();
@@ -122,12 +108,16 @@ fn every_poll_hook_learns_the_wait_when_that_is_tracked() {
     for (flavour, mut builder) in builders() {
         let waits = Arc::new(Mutex::new((Vec::new(), Vec::new())));
         let (ours, theirs) = (waits.clone(), waits.clone());
-        let rt = builder
-            .track_task_schedule_latency()
-            .on_before_task_poll(move |meta| ours.lock().unwrap().0.push(meta.schedule_latency().unwrap()))
-            .on_after_task_poll(move |meta| theirs.lock().unwrap().1.push(meta.schedule_latency().unwrap()))
-            .build()
-            .unwrap();
+        let rt = flavour.build(
+            builder
+                .track_task_schedule_latency()
+                .on_before_task_poll(move |meta| {
+                    ours.lock().unwrap().0.push(meta.schedule_latency().unwrap());
+                })
+                .on_after_task_poll(move |meta| {
+                    theirs.lock().unwrap().1.push(meta.schedule_latency().unwrap());
+                }),
+        );
         let nap = Duration::from_millis(5);
         rt.block_on(rt.spawn(async move {
             // The second task waits in the queue for as long as the first one blocks, or is stolen.
@@ -155,18 +145,13 @@ fn every_poll_hook_learns_the_wait_when_that_is_tracked() {
 fn a_hook_that_spawns_finds_its_runtime() {
     for (flavour, mut builder) in builders() {
         let (done, ends) = mpsc::channel();
-        let rt = builder
-            .on_before_task_poll(move |meta| {
-                if meta.name() == Some("parent") {
-                    let done = done.clone();
-                    task::Builder::new()
-                        .name("child")
-                        .spawn(async move { done.send(()).unwrap_or(()) })
-                        .unwrap();
-                }
-            })
-            .build()
-            .unwrap();
+        let rt = flavour.build(builder.on_before_task_poll(move |meta| {
+            if meta.name() == Some("parent") {
+                let done = done.clone();
+                let child = async move { done.send(()).unwrap_or(()) };
+                task::Builder::new().name("child").spawn(child).unwrap();
+            }
+        }));
         rt.block_on(async {
             task::Builder::new().name("parent").spawn(async {}).unwrap().await.unwrap();
             while ends.try_recv().is_err() {
@@ -180,12 +165,12 @@ fn a_hook_that_spawns_finds_its_runtime() {
 #[test]
 fn panics_in_hooks_harm_nobody() {
     for (flavour, mut builder) in builders() {
-        let rt = builder
-            .on_before_task_poll(|_| panic!("before"))
-            .on_after_task_poll(|_| panic!("after"))
-            .on_task_terminate(|_| panic!("terminate"))
-            .build()
-            .unwrap();
+        let rt = flavour.build(
+            builder
+                .on_before_task_poll(|_| panic!("before"))
+                .on_after_task_poll(|_| panic!("after"))
+                .on_task_terminate(|_| panic!("terminate")),
+        );
         let drops = Drops::default();
         rt.block_on(async {
             for _ in 0..10 {
@@ -209,7 +194,7 @@ fn a_panic_in_the_hook_of_spawning_is_the_spawners() {
     for (flavour, mut builder) in builders() {
         let drops = Drops::default();
         let tracked = drops.track();
-        let rt = builder.on_task_spawn(|_| panic!("not this one")).build().unwrap();
+        let rt = flavour.build(builder.on_task_spawn(|_| panic!("not this one")));
         let text = panic_text(|| drop(rt.spawn(async move { drop(tracked) })));
         assert_eq!(text, "not this one", "{flavour}");
         assert_eq!((rt.metrics().spawned_tasks_count(), drops.count()), (0, 1), "{flavour}");
@@ -222,7 +207,15 @@ fn doomed() -> Runtime {
 
 #[test]
 fn a_runtime_that_should_ends_at_the_first_panic() {
-    let rt = doomed();
+    let mut builder = Builder::new_current_thread();
+    builder.unhandled_panic(UnhandledPanic::ShutdownRuntime);
+    let local = builder.build_local(LocalOptions::default()).unwrap();
+    for rt in [doomed().into(), local.into()] {
+        ends_at_the_first_panic(rt);
+    }
+}
+
+fn ends_at_the_first_panic(rt: Rt) {
     let drops = Drops::default();
     let (tracked, late) = (drops.track(), Arc::new(AtomicUsize::new(0)));
     let panics = rt.spawn(async { panic!("expected") });
@@ -294,11 +287,11 @@ fn several_threads_cannot_end_by_a_panic() {
 fn workers_have_numbers_and_others_have_none() {
     assert_eq!(worker_index(), None);
     for (flavour, mut builder) in builders() {
-        let rt = builder.build().unwrap();
+        let rt = flavour.build(&mut builder);
         let inside = rt.block_on(rt.spawn(async { worker_index() })).unwrap();
         assert!(inside.is_some_and(|index| index < rt.metrics().num_workers()), "{flavour}: {inside:?}");
         let root = rt.block_on(async { worker_index() });
-        assert_eq!(root, (flavour == "current_thread").then_some(0), "{flavour}");
+        assert_eq!(root, flavour.is_single().then_some(0), "{flavour}");
         let blocking = rt.block_on(rt.spawn_blocking(worker_index)).unwrap();
         assert_eq!(blocking, None, "{flavour}");
     }
@@ -311,8 +304,8 @@ fn seeds_of_equal_bytes_are_equal_and_runtimes_take_them() {
     let distinct: HashSet<_> = [&b""[..], b"a", b"b", b"ab", b"ba"].map(text).into();
     assert_eq!(distinct.len(), 5);
     assert_eq!(text(b"ab"), text(b"ab"));
-    for (_, mut builder) in builders() {
-        let rt = builder.rng_seed(RngSeed::from_bytes(b"seed")).name("seeded").build().unwrap();
+    for (flavour, mut builder) in builders() {
+        let rt = flavour.build(builder.rng_seed(RngSeed::from_bytes(b"seed")).name("seeded"));
         assert_eq!(rt.handle().name(), Some("seeded"));
         assert_eq!(rt.block_on(rt.spawn(async { 1 })).unwrap(), 1);
     }
@@ -324,7 +317,7 @@ fn a_shutdown_that_runs_out_of_time_says_what_runs() {
         let (begun, begins) = mpsc::channel();
         let (end, ending) = mpsc::channel::<()>();
         let ending = Arc::new(Mutex::new(ending));
-        let rt = builder.build().unwrap();
+        let rt = flavour.build(&mut builder);
         let entered = rt.enter();
         let mut running = Vec::new();
         let mut started = 1;
@@ -337,7 +330,7 @@ fn a_shutdown_that_runs_out_of_time_says_what_runs() {
         };
         let block = blocks(begun.clone());
         let closure = task::Builder::new().name("closure").spawn_blocking(block).unwrap();
-        if flavour != "current_thread" {
+        if !flavour.is_single() {
             // On one thread nothing can be polled while the runtime is shut down.
             let block = blocks(begun.clone());
             running.push(task::Builder::new().name("task").spawn(async move { block() }).unwrap());
@@ -367,7 +360,7 @@ fn a_shutdown_that_runs_out_of_time_says_what_runs() {
 #[test]
 fn a_shutdown_in_time_reports_nothing() {
     for (flavour, mut builder) in builders() {
-        let rt = builder.build().unwrap();
+        let rt = flavour.build(&mut builder);
         rt.block_on(rt.spawn_blocking(|| ())).unwrap();
         rt.spawn(std::future::pending::<()>());
         let report = rt.shutdown_timeout_report(LOST);

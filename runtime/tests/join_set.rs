@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use runtime::runtime::Runtime;
 use runtime::task::{self, JoinSet};
 
-use support::Drops;
+use support::{Drops, Rt};
 
 over_flavours!(
     results_come_as_tasks_end,
@@ -33,7 +32,7 @@ over_flavours!(
     a_spent_budget_makes_it_yield,
 );
 
-fn results_come_as_tasks_end(new: fn() -> Runtime) {
+fn results_come_as_tasks_end(new: fn() -> Rt) {
     new().block_on(async {
         let mut set = JoinSet::new();
         let gates: Vec<_> = (0..3)
@@ -56,7 +55,7 @@ fn results_come_as_tasks_end(new: fn() -> Runtime) {
     });
 }
 
-fn an_empty_set_gives_nothing(new: fn() -> Runtime) {
+fn an_empty_set_gives_nothing(new: fn() -> Rt) {
     new().block_on(async {
         let mut set = JoinSet::<()>::default();
         assert!(set.is_empty());
@@ -69,7 +68,7 @@ fn an_empty_set_gives_nothing(new: fn() -> Runtime) {
     });
 }
 
-fn an_aborted_task_stays_until_it_is_taken(new: fn() -> Runtime) {
+fn an_aborted_task_stays_until_it_is_taken(new: fn() -> Rt) {
     new().block_on(async {
         let mut set = JoinSet::new();
         let abort = set.spawn(pending::<()>());
@@ -86,7 +85,7 @@ fn an_aborted_task_stays_until_it_is_taken(new: fn() -> Runtime) {
     });
 }
 
-fn a_dropped_set_aborts_its_tasks(new: fn() -> Runtime) {
+fn a_dropped_set_aborts_its_tasks(new: fn() -> Rt) {
     let drops = Drops::default();
     let (gone, all_gone) = mpsc::channel::<()>();
     let rt = new();
@@ -107,7 +106,7 @@ fn a_dropped_set_aborts_its_tasks(new: fn() -> Runtime) {
     assert_eq!(drops.count(), 10);
 }
 
-fn detached_tasks_go_on(new: fn() -> Runtime) {
+fn detached_tasks_go_on(new: fn() -> Rt) {
     new().block_on(async {
         let (done, ends) = mpsc::channel();
         let mut set = JoinSet::new();
@@ -135,7 +134,7 @@ fn detached_tasks_go_on(new: fn() -> Runtime) {
 }
 
 /// Tasks that were detached end while others have their places.
-fn a_detached_set_can_be_used_again(new: fn() -> Runtime) {
+fn a_detached_set_can_be_used_again(new: fn() -> Rt) {
     new().block_on(async {
         let mut set = JoinSet::new();
         for _ in 0..100 {
@@ -153,7 +152,7 @@ fn a_detached_set_can_be_used_again(new: fn() -> Runtime) {
     });
 }
 
-fn shutdown_waits_for_every_task(new: fn() -> Runtime) {
+fn shutdown_waits_for_every_task(new: fn() -> Rt) {
     let drops = Drops::default();
     new().block_on(async {
         let mut set = JoinSet::new();
@@ -172,7 +171,7 @@ fn shutdown_waits_for_every_task(new: fn() -> Runtime) {
     });
 }
 
-fn join_all_hands_a_panic_on_and_aborts_the_rest(new: fn() -> Runtime) {
+fn join_all_hands_a_panic_on_and_aborts_the_rest(new: fn() -> Rt) {
     let drops = Drops::default();
     let held = drops.track();
     let rt = new();
@@ -193,7 +192,7 @@ fn join_all_hands_a_panic_on_and_aborts_the_rest(new: fn() -> Runtime) {
     assert_eq!(drops.count(), 1);
 }
 
-fn join_all_panics_for_a_cancelled_task(new: fn() -> Runtime) {
+fn join_all_panics_for_a_cancelled_task(new: fn() -> Rt) {
     let rt = new();
     let text = support::panic_text(|| {
         rt.block_on(async {
@@ -205,7 +204,7 @@ fn join_all_panics_for_a_cancelled_task(new: fn() -> Runtime) {
     assert!(text.contains("was cancelled"), "{text}");
 }
 
-fn blocking_closures_are_joined(new: fn() -> Runtime) {
+fn blocking_closures_are_joined(new: fn() -> Rt) {
     let rt = new();
     let handle = rt.handle().clone();
     rt.block_on(async {
@@ -218,7 +217,7 @@ fn blocking_closures_are_joined(new: fn() -> Runtime) {
     });
 }
 
-fn a_panic_is_an_error_with_the_id(new: fn() -> Runtime) {
+fn a_panic_is_an_error_with_the_id(new: fn() -> Rt) {
     new().block_on(async {
         let mut set = JoinSet::<()>::new();
         let id = set.spawn(async { panic!("on purpose") }).id();
@@ -228,7 +227,7 @@ fn a_panic_is_an_error_with_the_id(new: fn() -> Runtime) {
     });
 }
 
-fn ids_are_those_of_the_tasks(new: fn() -> Runtime) {
+fn ids_are_those_of_the_tasks(new: fn() -> Rt) {
     new().block_on(async {
         let mut set = JoinSet::new();
         let ids: Vec<_> = (0..20).map(|_| set.spawn(async { task::id() }).id()).collect();
@@ -243,7 +242,7 @@ fn ids_are_those_of_the_tasks(new: fn() -> Runtime) {
     });
 }
 
-fn spawn_on_needs_no_current_runtime(new: fn() -> Runtime) {
+fn spawn_on_needs_no_current_runtime(new: fn() -> Rt) {
     let rt = new();
     let mut set = JoinSet::new();
     set.spawn_on(async { 1 }, rt.handle());
@@ -252,7 +251,7 @@ fn spawn_on_needs_no_current_runtime(new: fn() -> Runtime) {
     assert_eq!(rt.block_on(set.join_all()).into_iter().sum::<i32>(), 6);
 }
 
-fn ten_thousand_tasks(new: fn() -> Runtime) {
+fn ten_thousand_tasks(new: fn() -> Rt) {
     new().block_on(async {
         let mut set: JoinSet<u64> = (0..10_000).map(|n| async move { n }).collect();
         set.extend((0..100).map(|_| async { 0 }));
@@ -266,7 +265,7 @@ fn ten_thousand_tasks(new: fn() -> Runtime) {
 }
 
 /// What `select!` does to a branch that loses: it polls it, and drops it.
-fn a_lost_wait_loses_no_result(new: fn() -> Runtime) {
+fn a_lost_wait_loses_no_result(new: fn() -> Rt) {
     new().block_on(async {
         let mut set = JoinSet::new();
         for n in 0..50 {
@@ -287,7 +286,7 @@ fn a_lost_wait_loses_no_result(new: fn() -> Runtime) {
     });
 }
 
-fn a_spent_budget_makes_it_yield(new: fn() -> Runtime) {
+fn a_spent_budget_makes_it_yield(new: fn() -> Rt) {
     new().block_on(async {
         let mut set = JoinSet::new();
         let tasks: Vec<_> = (0..1000).map(|_| set.spawn(async {})).collect();

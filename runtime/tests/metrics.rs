@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use runtime::net::TcpListener;
 use runtime::runtime::{
-    Builder, HistogramConfiguration, HistogramScale, LogHistogram, Runtime, RuntimeMetrics, StuckPoll,
+    Builder, HistogramConfiguration, HistogramScale, LogHistogram, RuntimeMetrics, StuckPoll,
 };
 use runtime::task::{self, yield_now};
-use support::{LOST, panic_text};
+use support::{Flavour, LOST, Rt, builders, panic_text};
 
 over_flavours!(
     polls_and_tasks_are_counted,
@@ -40,7 +40,7 @@ fn sum(metrics: &RuntimeMetrics, of: impl Fn(usize) -> u64) -> u64 {
     (0..metrics.num_workers()).map(of).sum()
 }
 
-fn polls_and_tasks_are_counted(new: fn() -> Runtime) {
+fn polls_and_tasks_are_counted(new: fn() -> Rt) {
     let rt = new();
     let metrics = rt.metrics();
     rt.block_on(rt.spawn(async {
@@ -67,7 +67,7 @@ fn polls_and_tasks_are_counted(new: fn() -> Runtime) {
     assert!(sum(&metrics, |worker| metrics.worker_steal_operations(worker)) <= stolen);
 }
 
-fn parks_come_in_pairs(new: fn() -> Runtime) {
+fn parks_come_in_pairs(new: fn() -> Rt) {
     let rt = new();
     let metrics = rt.metrics();
     rt.block_on(async { runtime::time::sleep(Duration::from_millis(2)).await });
@@ -83,7 +83,7 @@ fn parks_come_in_pairs(new: fn() -> Runtime) {
     assert!(sum(&metrics, |worker| metrics.worker_timers_fired_count(worker)) >= 1);
 }
 
-fn descriptors_are_counted(new: fn() -> Runtime) {
+fn descriptors_are_counted(new: fn() -> Rt) {
     let rt = new();
     let metrics = rt.metrics();
     assert_eq!((metrics.io_driver_fd_registered_count(), metrics.io_driver_fd_deregistered_count()), (0, 0));
@@ -97,7 +97,7 @@ fn descriptors_are_counted(new: fn() -> Runtime) {
     assert_eq!((metrics.io_driver_fd_registered_count(), metrics.io_driver_fd_deregistered_count()), (2, 2));
 }
 
-fn the_blocking_pool_is_counted(new: fn() -> Runtime) {
+fn the_blocking_pool_is_counted(new: fn() -> Rt) {
     let rt = new();
     let metrics = rt.metrics();
     assert_eq!((metrics.num_blocking_threads(), metrics.num_idle_blocking_threads()), (0, 0));
@@ -106,7 +106,7 @@ fn the_blocking_pool_is_counted(new: fn() -> Runtime) {
     assert_eq!((metrics.num_blocking_threads(), metrics.blocking_queue_depth()), (1, 0));
 }
 
-fn every_closure_waits_once(new: fn() -> Runtime) {
+fn every_closure_waits_once(new: fn() -> Rt) {
     let rt = new();
     for _ in 0..5 {
         rt.block_on(rt.spawn_blocking(|| ())).unwrap();
@@ -118,7 +118,7 @@ fn every_closure_waits_once(new: fn() -> Runtime) {
     assert_eq!(metrics.blocking_latency_histogram_bucket_range(0).start, Duration::ZERO);
 }
 
-fn workers_have_threads(new: fn() -> Runtime) {
+fn workers_have_threads(new: fn() -> Rt) {
     let rt = new();
     let metrics = rt.metrics();
     rt.block_on(rt.spawn(async {})).unwrap();
@@ -132,7 +132,7 @@ fn workers_have_threads(new: fn() -> Runtime) {
     assert_eq!(metrics.worker_thread_id(worker.unwrap()), Some(thread));
 }
 
-fn a_spent_budget_is_counted(new: fn() -> Runtime) {
+fn a_spent_budget_is_counted(new: fn() -> Rt) {
     let rt = new();
     let metrics = rt.metrics();
     rt.block_on(rt.spawn(async {
@@ -150,7 +150,7 @@ fn a_spent_budget_is_counted(new: fn() -> Runtime) {
     assert_eq!(metrics.budget_forced_yield_count(), 7, "1000 operations at 128 a poll");
 }
 
-fn the_mean_time_of_polls_is_between_the_extremes(new: fn() -> Runtime) {
+fn the_mean_time_of_polls_is_between_the_extremes(new: fn() -> Rt) {
     let rt = new();
     let metrics = rt.metrics();
     let began = Instant::now();
@@ -167,7 +167,7 @@ fn the_mean_time_of_polls_is_between_the_extremes(new: fn() -> Runtime) {
     assert!(means.iter().all(|&mean| mean < all), "{means:?} in {all:?}");
 }
 
-fn a_worker_that_does_not_exist_is_named(new: fn() -> Runtime) {
+fn a_worker_that_does_not_exist_is_named(new: fn() -> Rt) {
     let metrics = new().metrics();
     let beyond = metrics.num_workers();
     let says = format!("there is no worker {beyond}");
@@ -181,7 +181,7 @@ fn a_worker_that_does_not_exist_is_named(new: fn() -> Runtime) {
     }
 }
 
-fn without_histograms_there_are_none(new: fn() -> Runtime) {
+fn without_histograms_there_are_none(new: fn() -> Rt) {
     let metrics = new().metrics();
     assert!(!metrics.poll_time_histogram_enabled() && !metrics.schedule_latency_histogram_enabled());
     assert_eq!(metrics.poll_time_histogram_num_buckets(), 0);
@@ -192,30 +192,20 @@ fn without_histograms_there_are_none(new: fn() -> Runtime) {
     assert!(text.contains("enable_metrics_schedule_latency_histogram"), "{text}");
 }
 
-fn builders() -> [Builder; 3] {
-    let multi = |workers| {
-        let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(workers).enable_all();
-        builder
-    };
-    let mut current = Builder::new_current_thread();
-    current.enable_all();
-    [current, multi(1), multi(4)]
-}
-
 #[test]
 fn each_poll_is_in_one_bucket_of_each_histogram() {
-    for mut builder in builders() {
+    for (flavour, mut builder) in builders() {
         let shape = HistogramConfiguration::linear(Duration::from_millis(1), 3);
-        let rt = builder
-            .enable_metrics_poll_time_histogram()
-            .metrics_poll_time_histogram_configuration(shape.clone())
-            .enable_metrics_schedule_latency_histogram()
-            .metrics_schedule_latency_histogram_configuration(HistogramConfiguration::log(
-                LogHistogram::default(),
-            ))
-            .build()
-            .unwrap();
+        let rt = flavour.build(
+            builder
+                .enable_all()
+                .enable_metrics_poll_time_histogram()
+                .metrics_poll_time_histogram_configuration(shape.clone())
+                .enable_metrics_schedule_latency_histogram()
+                .metrics_schedule_latency_histogram_configuration(HistogramConfiguration::log(
+                    LogHistogram::default(),
+                )),
+        );
         let metrics = rt.metrics();
         rt.block_on(rt.spawn(async {
             yield_now().await;
@@ -287,20 +277,20 @@ fn the_former_names_do_what_they_did() {
 }
 
 /// A builder whose runtime reports polls of more than a few milliseconds, and where the reports come out.
-fn watched(builder: &mut Builder) -> (Runtime, mpsc::Receiver<StuckPoll>) {
+fn watched(flavour: Flavour, builder: &mut Builder) -> (Rt, mpsc::Receiver<StuckPoll>) {
     let (report, reports) = mpsc::channel();
-    let rt = builder
+    let settings = builder
+        .enable_all()
         .stuck_poll_threshold(Duration::from_millis(20))
-        .on_stuck_poll(move |poll| report.send(poll.clone()).unwrap())
-        .build()
-        .unwrap();
+        .on_stuck_poll(move |poll| report.send(poll.clone()).unwrap());
+    let rt = flavour.build(settings);
     (rt, reports)
 }
 
 #[test]
 fn a_stuck_poll_is_reported_once_while_it_runs() {
-    for mut builder in builders() {
-        let (rt, reports) = watched(&mut builder);
+    for (flavour, mut builder) in builders() {
+        let (rt, reports) = watched(flavour, &mut builder);
         let metrics = rt.metrics();
         let first = line!();
         let (id, stuck, running) = rt
@@ -326,8 +316,8 @@ fn a_stuck_poll_is_reported_once_while_it_runs() {
 
 #[test]
 fn a_stuck_poll_that_follows_a_long_rest_is_seen() {
-    for mut builder in builders() {
-        let (rt, reports) = watched(&mut builder);
+    for (flavour, mut builder) in builders() {
+        let (rt, reports) = watched(flavour, &mut builder);
         let reports = Arc::new(std::sync::Mutex::new(reports));
         for round in 0..3 {
             // Long enough for whoever looks out to have gone to sleep.
@@ -344,14 +334,15 @@ fn a_stuck_poll_that_follows_a_long_rest_is_seen() {
 
 #[test]
 fn switched_off_nothing_is_reported() {
-    for mut builder in builders() {
+    for (flavour, mut builder) in builders() {
         let reported = Arc::new(AtomicBool::new(false));
         let theirs = reported.clone();
-        let rt = builder
-            .stuck_poll_threshold(Duration::ZERO)
-            .on_stuck_poll(move |_| theirs.store(true, SeqCst))
-            .build()
-            .unwrap();
+        let rt = flavour.build(
+            builder
+                .enable_all()
+                .stuck_poll_threshold(Duration::ZERO)
+                .on_stuck_poll(move |_| theirs.store(true, SeqCst)),
+        );
         let running = rt.block_on(rt.spawn(async {
             std::thread::sleep(Duration::from_millis(60));
             let metrics = runtime::runtime::Handle::current().metrics();
@@ -367,19 +358,16 @@ fn switched_off_nothing_is_reported() {
 
 #[test]
 fn a_report_that_panics_or_blocks_does_not_keep_a_runtime() {
-    for mut builder in builders() {
+    for (flavour, mut builder) in builders() {
         let (called, calls) = mpsc::channel();
         let (end, ending) = mpsc::channel::<()>();
         let ending = std::sync::Mutex::new(ending);
-        let rt = builder
-            .stuck_poll_threshold(Duration::from_millis(5))
-            .on_stuck_poll(move |_| {
-                called.send(()).unwrap();
-                let _ = ending.lock().unwrap().recv_timeout(LOST);
-                panic!("expected");
-            })
-            .build()
-            .unwrap();
+        let settings = builder.stuck_poll_threshold(Duration::from_millis(5)).on_stuck_poll(move |_| {
+            called.send(()).unwrap();
+            let _ = ending.lock().unwrap().recv_timeout(LOST);
+            panic!("expected");
+        });
+        let rt = flavour.build(settings);
         rt.block_on(rt.spawn(async move { calls.recv_timeout(LOST).unwrap() })).unwrap();
         // The report still runs.
         drop(rt);

@@ -14,7 +14,7 @@ use std::thread;
 
 use runtime::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf, Ready};
 use runtime::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
-use runtime::runtime::Runtime;
+use support::Rt;
 
 over_flavours!(
     echo_of_a_mebibyte_both_ways,
@@ -41,7 +41,7 @@ over_flavours!(
 );
 
 /// Runs to the end, or ends the whole test binary with a message when something was lost.
-fn run<F: Future>(rt: &Runtime, future: F) -> F::Output {
+fn run<F: Future>(rt: &Rt, future: F) -> F::Output {
     let (done, wait) = mpsc::channel::<()>();
     let test = thread::current().name().unwrap_or("?").to_owned();
     let watchdog = thread::spawn(move || {
@@ -75,7 +75,7 @@ fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i * 31 % 251) as u8).collect()
 }
 
-fn echo_of_a_mebibyte_both_ways(new: fn() -> Runtime) {
+fn echo_of_a_mebibyte_both_ways(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (listener, address) = listen().await;
@@ -106,7 +106,7 @@ fn echo_of_a_mebibyte_both_ways(new: fn() -> Runtime) {
     });
 }
 
-fn many_connections_at_once(new: fn() -> Runtime) {
+fn many_connections_at_once(new: fn() -> Rt) {
     const CONNECTIONS: u32 = 100;
     let rt = new();
     run(&rt, async {
@@ -142,7 +142,7 @@ fn many_connections_at_once(new: fn() -> Runtime) {
     });
 }
 
-fn a_refused_connection_is_an_error(new: fn() -> Runtime) {
+fn a_refused_connection_is_an_error(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (listener, address) = listen().await;
@@ -154,7 +154,7 @@ fn a_refused_connection_is_an_error(new: fn() -> Runtime) {
     });
 }
 
-fn a_reset_by_the_peer_is_an_error(new: fn() -> Runtime) {
+fn a_reset_by_the_peer_is_an_error(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (mut near, far) = pair().await;
@@ -165,7 +165,7 @@ fn a_reset_by_the_peer_is_an_error(new: fn() -> Runtime) {
     });
 }
 
-fn a_half_closed_stream_still_reads(new: fn() -> Runtime) {
+fn a_half_closed_stream_still_reads(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (mut near, mut far) = pair().await;
@@ -186,7 +186,7 @@ fn a_half_closed_stream_still_reads(new: fn() -> Runtime) {
     });
 }
 
-fn a_pending_read_can_be_dropped(new: fn() -> Runtime) {
+fn a_pending_read_can_be_dropped(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (mut near, mut far) = pair().await;
@@ -213,7 +213,7 @@ fn a_pending_read_can_be_dropped(new: fn() -> Runtime) {
     });
 }
 
-fn owned_halves_in_two_tasks(new: fn() -> Runtime) {
+fn owned_halves_in_two_tasks(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (near, far) = pair().await;
@@ -239,7 +239,7 @@ fn owned_halves_in_two_tasks(new: fn() -> Runtime) {
     });
 }
 
-fn halves_of_different_streams_are_given_back(new: fn() -> Runtime) {
+fn halves_of_different_streams_are_given_back(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (near, far) = pair().await;
@@ -254,7 +254,7 @@ fn halves_of_different_streams_are_given_back(new: fn() -> Runtime) {
     });
 }
 
-fn dropping_the_owned_write_half_closes_its_direction(new: fn() -> Runtime) {
+fn dropping_the_owned_write_half_closes_its_direction(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (near, mut far) = pair().await;
@@ -277,7 +277,7 @@ fn dropping_the_owned_write_half_closes_its_direction(new: fn() -> Runtime) {
     });
 }
 
-fn borrowed_halves_work_at_once(new: fn() -> Runtime) {
+fn borrowed_halves_work_at_once(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (mut near, far) = pair().await;
@@ -309,7 +309,7 @@ fn borrowed_halves_work_at_once(new: fn() -> Runtime) {
     });
 }
 
-fn peeking_takes_nothing(new: fn() -> Runtime) {
+fn peeking_takes_nothing(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (mut near, mut far) = pair().await;
@@ -328,7 +328,7 @@ fn peeking_takes_nothing(new: fn() -> Runtime) {
     });
 }
 
-fn trying_does_not_wait(new: fn() -> Runtime) {
+fn trying_does_not_wait(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (near, mut far) = pair().await;
@@ -365,7 +365,7 @@ fn trying_does_not_wait(new: fn() -> Runtime) {
     });
 }
 
-fn many_tasks_wait_for_one_stream(new: fn() -> Runtime) {
+fn many_tasks_wait_for_one_stream(new: fn() -> Rt) {
     const TASKS: usize = 50;
     let rt = new();
     run(&rt, async {
@@ -396,7 +396,7 @@ fn many_tasks_wait_for_one_stream(new: fn() -> Runtime) {
     });
 }
 
-fn vectored_io(new: fn() -> Runtime) {
+fn vectored_io(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (mut near, far) = pair().await;
@@ -427,7 +427,7 @@ fn vectored_io(new: fn() -> Runtime) {
     });
 }
 
-fn a_socket_is_configured_and_becomes_a_listener_and_a_stream(new: fn() -> Runtime) {
+fn a_socket_is_configured_and_becomes_a_listener_and_a_stream(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let socket = TcpSocket::new_v4().unwrap();
@@ -454,7 +454,7 @@ fn a_socket_is_configured_and_becomes_a_listener_and_a_stream(new: fn() -> Runti
     });
 }
 
-fn std_and_back(new: fn() -> Runtime) {
+fn std_and_back(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -490,7 +490,7 @@ fn std_and_back(new: fn() -> Runtime) {
     });
 }
 
-fn names_are_looked_up(new: fn() -> Runtime) {
+fn names_are_looked_up(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let found: Vec<_> = lookup_host("localhost:80").await.unwrap().collect();
@@ -503,7 +503,7 @@ fn names_are_looked_up(new: fn() -> Runtime) {
     });
 }
 
-fn options_are_what_they_were_set_to(new: fn() -> Runtime) {
+fn options_are_what_they_were_set_to(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (near, far) = pair().await;
@@ -529,7 +529,7 @@ fn options_are_what_they_were_set_to(new: fn() -> Runtime) {
     });
 }
 
-fn the_error_of_the_last_address_counts(new: fn() -> Runtime) {
+fn the_error_of_the_last_address_counts(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (listener, address) = listen().await;
@@ -546,7 +546,7 @@ fn the_error_of_the_last_address_counts(new: fn() -> Runtime) {
     });
 }
 
-fn a_stream_whose_runtime_is_gone_says_so(new: fn() -> Runtime) {
+fn a_stream_whose_runtime_is_gone_says_so(new: fn() -> Rt) {
     let (first, second) = (new(), new());
     let (mut near, mut far) = run(&first, pair());
     // Its readiness is known, and must not hide that the driver is gone.
@@ -566,7 +566,7 @@ fn a_stream_whose_runtime_is_gone_says_so(new: fn() -> Runtime) {
     TcpStream::from_std(near).unwrap();
 }
 
-fn a_busy_reader_lets_others_run(new: fn() -> Runtime) {
+fn a_busy_reader_lets_others_run(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (mut near, far) = pair().await;
@@ -588,8 +588,7 @@ fn a_busy_reader_lets_others_run(new: fn() -> Runtime) {
 
 #[test]
 fn a_runtime_dropped_under_a_pending_read_drops_the_stream() {
-    for new in [support::current, || support::multi(2)] {
-        let rt = new();
+    for rt in [support::current().into(), support::multi(2).into(), support::local().into()] {
         let (mut near, far) = run(&rt, pair());
         rt.spawn(async move { near.read(&mut [0; 8]).await });
         run(&rt, runtime::task::yield_now());
@@ -603,11 +602,11 @@ fn a_runtime_dropped_under_a_pending_read_drops_the_stream() {
 
 #[test]
 fn a_read_that_waits_on_another_runtime_ends_when_that_one_is_dropped() {
-    let (owner, other) = (support::multi(1), support::current());
+    let owner = support::multi(1).into();
     let (mut near, _far) = run(&owner, pair());
     let (report, reports) = mpsc::channel();
     let reading = thread::spawn(move || {
-        run(&other, async move {
+        run(&support::local().into(), async move {
             let mut buf = [0; 8];
             let mut read = pin!(near.read(&mut buf));
             poll_fn(|cx| {
@@ -650,8 +649,7 @@ fn a_blocking_socket_is_refused() {
 
 #[test]
 fn ready_tells_both_directions() {
-    let rt = support::current();
-    run(&rt, async {
+    run(&support::current().into(), async {
         let (near, mut far) = pair().await;
         far.write_all(b"x").await.unwrap();
         near.readable().await.unwrap();

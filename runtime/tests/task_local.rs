@@ -9,10 +9,9 @@ use std::pin::{Pin, pin};
 use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
 
-use runtime::runtime::Runtime;
 use runtime::task::{self, yield_now};
 
-use support::panic_text;
+use support::{Rt, panic_text};
 
 runtime::task_local! {
     static NUMBER: u32;
@@ -36,7 +35,7 @@ over_flavours!(
     a_panic_leaves_the_scope,
 );
 
-fn each_task_has_its_own(new: fn() -> Runtime) {
+fn each_task_has_its_own(new: fn() -> Rt) {
     new().block_on(async {
         let tasks: Vec<_> = (0..100)
             .map(|n| {
@@ -56,7 +55,7 @@ fn each_task_has_its_own(new: fn() -> Runtime) {
     });
 }
 
-fn it_moves_with_its_task(new: fn() -> Runtime) {
+fn it_moves_with_its_task(new: fn() -> Rt) {
     let mut future = Box::pin(NUMBER.scope(5, async {
         let before = NUMBER.get();
         yield_now().await;
@@ -68,7 +67,7 @@ fn it_moves_with_its_task(new: fn() -> Runtime) {
     assert_eq!(rt.block_on(rt.spawn(future)).unwrap(), (5, 5));
 }
 
-fn a_spawned_task_inherits_nothing(new: fn() -> Runtime) {
+fn a_spawned_task_inherits_nothing(new: fn() -> Rt) {
     new().block_on(NUMBER.scope(1, async {
         assert!(task::spawn(async { NUMBER.try_get() }).await.unwrap().is_err());
         assert!(task::spawn_blocking(|| NUMBER.try_get()).await.unwrap().is_err());
@@ -85,7 +84,7 @@ impl Drop for Tells {
     }
 }
 
-fn an_aborted_future_is_dropped_in_scope(new: fn() -> Runtime) {
+fn an_aborted_future_is_dropped_in_scope(new: fn() -> Rt) {
     let (tell, told) = mpsc::channel();
     new().block_on(async {
         let tells = Tells(tell);
@@ -100,7 +99,7 @@ fn an_aborted_future_is_dropped_in_scope(new: fn() -> Runtime) {
     assert_eq!(told.recv().unwrap(), Some(8));
 }
 
-fn a_finished_future_is_dropped_in_scope(new: fn() -> Runtime) {
+fn a_finished_future_is_dropped_in_scope(new: fn() -> Rt) {
     let (tell, told) = mpsc::channel();
     new().block_on(async {
         let tells = Tells(tell);
@@ -113,7 +112,7 @@ fn a_finished_future_is_dropped_in_scope(new: fn() -> Runtime) {
     assert_eq!(told.recv().unwrap(), Some(9));
 }
 
-fn a_panic_leaves_the_scope(new: fn() -> Runtime) {
+fn a_panic_leaves_the_scope(new: fn() -> Rt) {
     let rt = new();
     let task = rt.spawn(NUMBER.scope(1, async {
         let inner = AssertUnwindSafe(NUMBER.scope(2, async { panic!("on purpose") }));

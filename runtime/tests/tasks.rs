@@ -11,8 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use runtime::runtime::{Builder, Handle, Runtime};
+use runtime::sync::oneshot;
 use runtime::task::{JoinHandle, yield_now};
-use support::{Drops, LOST, panic_text};
+use support::{Drops, LOST, Rt, panic_text};
 
 over_flavours!(
     a_task_gives_its_output,
@@ -31,7 +32,7 @@ over_flavours!(
     blocking_closures_run_beside_tasks,
     a_blocking_panic_is_carried,
     the_current_handle_is_known_everywhere,
-    several_threads_block_on_at_once,
+    several_handles_block_on_beside_the_driver,
     dropping_a_runtime_drops_each_task_once,
     tasks_that_spawn_while_being_dropped_do_not_hang,
     a_panic_in_a_drop_at_shutdown_hurts_nobody,
@@ -42,10 +43,11 @@ over_flavours!(
     a_runtime_ends_in_the_background_in_async_code,
     large_futures_run,
     metrics_count_what_was_done,
-    ping_pong_through_join_handles,
+    ping_pong_through_join_handles;
+    shared: several_threads_block_on_at_once,
 );
 
-fn a_task_gives_its_output(new: fn() -> Runtime) {
+fn a_task_gives_its_output(new: fn() -> Rt) {
     let rt = new();
     let outside = rt.spawn(async { 1 });
     assert_eq!(rt.block_on(outside).unwrap(), 1);
@@ -53,7 +55,7 @@ fn a_task_gives_its_output(new: fn() -> Runtime) {
     assert_eq!(inside.unwrap(), "two");
 }
 
-fn many_tasks_all_run(new: fn() -> Runtime) {
+fn many_tasks_all_run(new: fn() -> Rt) {
     let rt = new();
     let count = Arc::new(AtomicUsize::new(0));
     rt.block_on(async {
@@ -72,7 +74,7 @@ fn many_tasks_all_run(new: fn() -> Runtime) {
     assert_eq!(count.load(SeqCst), 10_000);
 }
 
-fn tasks_spawn_tasks(new: fn() -> Runtime) {
+fn tasks_spawn_tasks(new: fn() -> Rt) {
     fn tree(depth: u32) -> std::pin::Pin<Box<dyn Future<Output = u64> + Send>> {
         Box::pin(async move {
             if depth == 0 {
@@ -87,7 +89,7 @@ fn tasks_spawn_tasks(new: fn() -> Runtime) {
     assert_eq!(rt.block_on(tree(10)), 1024);
 }
 
-fn spawns_from_foreign_threads_arrive(new: fn() -> Runtime) {
+fn spawns_from_foreign_threads_arrive(new: fn() -> Rt) {
     let rt = new();
     let threads: Vec<_> = (0..4)
         .map(|_| {
@@ -106,7 +108,7 @@ fn spawns_from_foreign_threads_arrive(new: fn() -> Runtime) {
     assert_eq!(sum, 4 * (0..500).sum::<i32>());
 }
 
-fn a_panic_is_caught_and_carried(new: fn() -> Runtime) {
+fn a_panic_is_caught_and_carried(new: fn() -> Rt) {
     let rt = new();
     let error = rt.block_on(rt.spawn(async { panic!("own words") })).unwrap_err();
     assert!(error.is_panic() && !error.is_cancelled());
@@ -114,7 +116,7 @@ fn a_panic_is_caught_and_carried(new: fn() -> Runtime) {
     assert_eq!(rt.block_on(rt.spawn(async { 2 })).unwrap(), 2, "the runtime lives on");
 }
 
-fn an_aborted_task_is_dropped_and_reports_it(new: fn() -> Runtime) {
+fn an_aborted_task_is_dropped_and_reports_it(new: fn() -> Rt) {
     let rt = new();
     let drops = Drops::default();
     let tracked = drops.track();
@@ -128,7 +130,7 @@ fn an_aborted_task_is_dropped_and_reports_it(new: fn() -> Runtime) {
     assert_eq!(drops.count(), 1);
 }
 
-fn an_abort_after_the_end_changes_nothing(new: fn() -> Runtime) {
+fn an_abort_after_the_end_changes_nothing(new: fn() -> Rt) {
     let rt = new();
     let task = rt.spawn(async { 7 });
     rt.block_on(async {
@@ -140,7 +142,7 @@ fn an_abort_after_the_end_changes_nothing(new: fn() -> Runtime) {
     assert_eq!(rt.block_on(task).unwrap(), 7);
 }
 
-fn a_dropped_handle_leaves_the_task_running(new: fn() -> Runtime) {
+fn a_dropped_handle_leaves_the_task_running(new: fn() -> Rt) {
     let rt = new();
     let (send, receive) = mpsc::channel();
     drop(rt.spawn(async move { send.send("ran").unwrap() }));
@@ -152,7 +154,7 @@ fn a_dropped_handle_leaves_the_task_running(new: fn() -> Runtime) {
     assert_eq!(receive.recv_timeout(LOST).unwrap(), "ran");
 }
 
-fn a_join_handle_is_finished_when_awaited(new: fn() -> Runtime) {
+fn a_join_handle_is_finished_when_awaited(new: fn() -> Rt) {
     let rt = new();
     rt.block_on(async {
         let task = runtime::spawn(async {});
@@ -163,7 +165,7 @@ fn a_join_handle_is_finished_when_awaited(new: fn() -> Runtime) {
     });
 }
 
-fn yielding_lets_others_run(new: fn() -> Runtime) {
+fn yielding_lets_others_run(new: fn() -> Rt) {
     let rt = new();
     rt.block_on(async {
         let flag = Arc::new(AtomicBool::new(false));
@@ -179,7 +181,7 @@ fn yielding_lets_others_run(new: fn() -> Runtime) {
     });
 }
 
-fn a_greedy_task_does_not_starve_timers(new: fn() -> Runtime) {
+fn a_greedy_task_does_not_starve_timers(new: fn() -> Rt) {
     let rt = new();
     rt.block_on(async {
         let stop = Arc::new(AtomicBool::new(false));
@@ -196,7 +198,7 @@ fn a_greedy_task_does_not_starve_timers(new: fn() -> Runtime) {
     });
 }
 
-fn a_waker_from_another_thread_wakes(new: fn() -> Runtime) {
+fn a_waker_from_another_thread_wakes(new: fn() -> Rt) {
     let rt = new();
     for _ in 0..200 {
         let (send, receive) = mpsc::channel::<Waker>();
@@ -222,7 +224,7 @@ fn a_waker_from_another_thread_wakes(new: fn() -> Runtime) {
     }
 }
 
-fn a_waker_that_outlives_its_runtime_is_harmless(new: fn() -> Runtime) {
+fn a_waker_that_outlives_its_runtime_is_harmless(new: fn() -> Rt) {
     let rt = new();
     let (send, receive) = mpsc::channel::<Waker>();
     let drops = Drops::default();
@@ -249,7 +251,7 @@ fn a_waker_that_outlives_its_runtime_is_harmless(new: fn() -> Runtime) {
     assert_eq!(drops.count(), 1);
 }
 
-fn blocking_closures_run_beside_tasks(new: fn() -> Runtime) {
+fn blocking_closures_run_beside_tasks(new: fn() -> Rt) {
     let rt = new();
     rt.block_on(async {
         let (send, receive) = mpsc::channel();
@@ -264,13 +266,13 @@ fn blocking_closures_run_beside_tasks(new: fn() -> Runtime) {
     });
 }
 
-fn a_blocking_panic_is_carried(new: fn() -> Runtime) {
+fn a_blocking_panic_is_carried(new: fn() -> Rt) {
     let rt = new();
     let error = rt.block_on(rt.spawn_blocking(|| panic!("below"))).unwrap_err();
     assert!(error.is_panic());
 }
 
-fn the_current_handle_is_known_everywhere(new: fn() -> Runtime) {
+fn the_current_handle_is_known_everywhere(new: fn() -> Rt) {
     let rt = new();
     assert!(Handle::try_current().unwrap_err().is_missing_context());
     rt.block_on(async {
@@ -284,6 +286,33 @@ fn the_current_handle_is_known_everywhere(new: fn() -> Runtime) {
     drop(runtime::spawn(async {}));
     drop(guard);
     assert!(Handle::try_current().is_err());
+}
+
+fn several_handles_block_on_beside_the_driver(new: fn() -> Rt) {
+    let rt = new();
+    let threads = (0..4).map(|_| {
+        let (handle, (done, ended)) = (rt.handle().clone(), oneshot::channel());
+        thread::spawn(move || {
+            for n in 0..50 {
+                let output = handle.block_on(async move {
+                    let task = runtime::spawn(async move {
+                        yield_now().await;
+                        n
+                    });
+                    task.await.unwrap()
+                });
+                assert_eq!(output, n);
+            }
+            done.send(()).unwrap();
+        });
+        ended
+    });
+    let ended: Vec<_> = threads.collect();
+    rt.block_on(async {
+        for ended in ended {
+            ended.await.expect("a thread has panicked");
+        }
+    });
 }
 
 fn several_threads_block_on_at_once(new: fn() -> Runtime) {
@@ -306,7 +335,7 @@ fn several_threads_block_on_at_once(new: fn() -> Runtime) {
     });
 }
 
-fn dropping_a_runtime_drops_each_task_once(new: fn() -> Runtime) {
+fn dropping_a_runtime_drops_each_task_once(new: fn() -> Rt) {
     for tasks in [0, 1, 1000] {
         let rt = new();
         let drops = Drops::default();
@@ -329,7 +358,7 @@ fn dropping_a_runtime_drops_each_task_once(new: fn() -> Runtime) {
     }
 }
 
-fn tasks_that_spawn_while_being_dropped_do_not_hang(new: fn() -> Runtime) {
+fn tasks_that_spawn_while_being_dropped_do_not_hang(new: fn() -> Rt) {
     struct SpawnOnDrop(Drops);
     impl Drop for SpawnOnDrop {
         fn drop(&mut self) {
@@ -357,7 +386,7 @@ fn tasks_that_spawn_while_being_dropped_do_not_hang(new: fn() -> Runtime) {
     assert_eq!(drops.count(), 100);
 }
 
-fn a_panic_in_a_drop_at_shutdown_hurts_nobody(new: fn() -> Runtime) {
+fn a_panic_in_a_drop_at_shutdown_hurts_nobody(new: fn() -> Rt) {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -379,7 +408,7 @@ fn a_panic_in_a_drop_at_shutdown_hurts_nobody(new: fn() -> Runtime) {
     assert_eq!(drops.count(), 20);
 }
 
-fn what_is_spawned_after_the_end_is_cancelled(new: fn() -> Runtime) {
+fn what_is_spawned_after_the_end_is_cancelled(new: fn() -> Rt) {
     let rt = new();
     let handle = rt.handle().clone();
     drop(rt);
@@ -393,28 +422,28 @@ fn what_is_spawned_after_the_end_is_cancelled(new: fn() -> Runtime) {
     assert!(other.block_on(blocking).unwrap_err().is_cancelled());
 }
 
-fn block_on_gives_panics_through_and_lives_on(new: fn() -> Runtime) {
+fn block_on_gives_panics_through_and_lives_on(new: fn() -> Rt) {
     let rt = new();
     let text = panic_text(|| rt.block_on(async { panic!("root") }));
     assert_eq!(text, "root");
     assert_eq!(rt.block_on(async { runtime::spawn(async { 1 }).await.unwrap() }), 1);
 }
 
-fn block_on_inside_block_on_panics(new: fn() -> Runtime) {
+fn block_on_inside_block_on_panics(new: fn() -> Rt) {
     let rt = new();
     let text = panic_text(|| rt.block_on(async { rt.block_on(async {}) }));
     assert!(text.contains("cannot start a runtime from within a runtime"), "{text}");
     assert!(text.contains("spawn_blocking"), "names the cure: {text}");
 }
 
-fn a_runtime_dropped_in_async_code_panics(new: fn() -> Runtime) {
+fn a_runtime_dropped_in_async_code_panics(new: fn() -> Rt) {
     let outer = new();
     let inner = new();
     let text = panic_text(|| outer.block_on(async move { drop(inner) }));
     assert!(text.contains("shutdown_background"), "{text}");
 }
 
-fn a_runtime_ends_in_the_background_in_async_code(new: fn() -> Runtime) {
+fn a_runtime_ends_in_the_background_in_async_code(new: fn() -> Rt) {
     let outer = new();
     let inner = new();
     let drops = Drops::default();
@@ -431,7 +460,7 @@ fn a_runtime_ends_in_the_background_in_async_code(new: fn() -> Runtime) {
     });
 }
 
-fn large_futures_run(new: fn() -> Runtime) {
+fn large_futures_run(new: fn() -> Rt) {
     let rt = new();
     let large = |fill: u8| async move {
         let block = [fill; 64 * 1024];
@@ -443,7 +472,7 @@ fn large_futures_run(new: fn() -> Runtime) {
     assert_eq!(rt.block_on(spawned).unwrap(), 64 * 1024);
 }
 
-fn metrics_count_what_was_done(new: fn() -> Runtime) {
+fn metrics_count_what_was_done(new: fn() -> Rt) {
     let rt = new();
     rt.block_on(async {
         for _ in 0..100 {
@@ -460,7 +489,7 @@ fn metrics_count_what_was_done(new: fn() -> Runtime) {
     assert_eq!(metrics.num_alive_tasks(), 0);
 }
 
-fn ping_pong_through_join_handles(new: fn() -> Runtime) {
+fn ping_pong_through_join_handles(new: fn() -> Rt) {
     struct Flag(Mutex<Option<Waker>>, AtomicUsize);
     let rt = new();
     let flag = Arc::new(Flag(Mutex::new(None), AtomicUsize::new(0)));

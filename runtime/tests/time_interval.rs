@@ -6,7 +6,18 @@ use std::future::poll_fn;
 use std::pin::pin;
 
 use runtime::time::{self, Duration, Instant, Interval, MissedTickBehavior, interval, interval_at, sleep};
-use time_support::{Spy, ms, paused, since};
+use time_support::{Rt, Spy, ms, since};
+
+over_paused!(
+    a_burst_makes_up_for_missed_ticks,
+    a_delay_counts_from_the_late_tick,
+    a_skip_leaves_missed_ticks_out,
+    five_milliseconds_late_is_not_missed,
+    a_reset_forgets_what_was_due,
+    a_reset_wakes_the_task_that_waits_at_the_new_time,
+    a_tick_that_is_given_up_is_not_lost,
+    long_periods_do_not_overflow,
+);
 
 /// Takes each tick after some work; returns when each was due and when it was taken, in milliseconds.
 async fn ticks(behavior: MissedTickBehavior, work: &[u64]) -> Vec<(u64, u64)> {
@@ -23,26 +34,22 @@ async fn ticks(behavior: MissedTickBehavior, work: &[u64]) -> Vec<(u64, u64)> {
     taken
 }
 
-#[test]
-fn a_burst_makes_up_for_missed_ticks() {
+fn a_burst_makes_up_for_missed_ticks(paused: fn() -> Rt) {
     let taken = paused().block_on(ticks(MissedTickBehavior::Burst, &[30, 330, 10, 10, 10, 0, 0]));
     assert_eq!(taken, [(0, 0), (100, 100), (200, 430), (300, 440), (400, 450), (500, 500), (600, 600)]);
 }
 
-#[test]
-fn a_delay_counts_from_the_late_tick() {
+fn a_delay_counts_from_the_late_tick(paused: fn() -> Rt) {
     let taken = paused().block_on(ticks(MissedTickBehavior::Delay, &[30, 330, 10, 0, 0]));
     assert_eq!(taken, [(0, 0), (100, 100), (200, 430), (530, 530), (630, 630)]);
 }
 
-#[test]
-fn a_skip_leaves_missed_ticks_out() {
+fn a_skip_leaves_missed_ticks_out(paused: fn() -> Rt) {
     let taken = paused().block_on(ticks(MissedTickBehavior::Skip, &[30, 330, 10, 0, 0]));
     assert_eq!(taken, [(0, 0), (100, 100), (200, 430), (500, 500), (600, 600)]);
 }
 
-#[test]
-fn five_milliseconds_late_is_not_missed() {
+fn five_milliseconds_late_is_not_missed(paused: fn() -> Rt) {
     for behavior in [MissedTickBehavior::Burst, MissedTickBehavior::Delay, MissedTickBehavior::Skip] {
         let taken = paused().block_on(ticks(behavior, &[105, 0]));
         assert_eq!(taken, [(0, 0), (100, 105)]);
@@ -51,8 +58,7 @@ fn five_milliseconds_late_is_not_missed() {
     }
 }
 
-#[test]
-fn a_reset_forgets_what_was_due() {
+fn a_reset_forgets_what_was_due(paused: fn() -> Rt) {
     paused().block_on(async {
         let start = Instant::now();
         let reset = |reset: fn(&mut Interval)| async move {
@@ -71,8 +77,7 @@ fn a_reset_forgets_what_was_due() {
     });
 }
 
-#[test]
-fn a_reset_wakes_the_task_that_waits_at_the_new_time() {
+fn a_reset_wakes_the_task_that_waits_at_the_new_time(paused: fn() -> Rt) {
     paused().block_on(async {
         let mut interval = interval(ms(1000));
         interval.tick().await;
@@ -92,8 +97,7 @@ fn a_reset_wakes_the_task_that_waits_at_the_new_time() {
     });
 }
 
-#[test]
-fn a_tick_that_is_given_up_is_not_lost() {
+fn a_tick_that_is_given_up_is_not_lost(paused: fn() -> Rt) {
     paused().block_on(async {
         let start = Instant::now();
         let mut interval = interval(ms(100));
@@ -106,8 +110,7 @@ fn a_tick_that_is_given_up_is_not_lost() {
     });
 }
 
-#[test]
-fn long_periods_do_not_overflow() {
+fn long_periods_do_not_overflow(paused: fn() -> Rt) {
     let years = Duration::from_secs(30 * 365 * 86_400);
     paused().block_on(async move {
         let mut longest = interval(Duration::MAX);

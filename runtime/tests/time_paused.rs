@@ -11,10 +11,31 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use runtime::time::{self, Duration, Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
-use time_support::{Rng, Spy, ms, paused, since};
+use time_support::{Rng, Rt, Spy, ms, since};
+
+over_paused!(
+    sleepers_wake_at_their_deadlines_and_each_time_alike,
+    ties_wake_in_the_order_in_which_they_began_to_wait,
+    what_is_due_completes_at_the_first_poll_and_takes_no_time,
+    a_sleep_says_when_and_whether,
+    a_reset_moves_a_sleep_before_and_after_it_fired,
+    a_dropped_sleep_wakes_nobody_and_keeps_nothing_waiting,
+    sleeps_may_be_dropped_from_within_a_wake,
+    far_deadlines_are_met,
+    a_task_that_only_sleeps_for_no_time_gives_others_their_turn,
+    timeouts_that_win_and_that_lose,
+    a_timeout_hands_out_its_future_and_its_error_is_an_io_error,
+    a_timeout_ends_a_future_that_spends_all_of_the_budget,
+    a_hundred_thousand_won_timeouts_leave_nothing_behind,
+    an_advance_fires_what_it_passes,
+    an_advance_past_many_wakes_them_in_the_order_of_their_deadlines,
+    a_paused_clock_stands_still_while_there_is_something_to_do,
+    a_resumed_clock_runs_on_from_where_it_stood,
+    a_paused_clock_is_its_runtimes_own,
+);
 
 /// What a mesh of sleeping tasks does: who woke when.
-fn run_sleepers(seed: u64) -> Vec<(Duration, usize)> {
+fn run_sleepers(paused: fn() -> Rt, seed: u64) -> Vec<(Duration, usize)> {
     paused().block_on(async {
         let mut rng = Rng(seed);
         let start = Instant::now();
@@ -52,15 +73,13 @@ fn run_sleepers(seed: u64) -> Vec<(Duration, usize)> {
     })
 }
 
-#[test]
-fn sleepers_wake_at_their_deadlines_and_each_time_alike() {
+fn sleepers_wake_at_their_deadlines_and_each_time_alike(paused: fn() -> Rt) {
     for seed in 1..5 {
-        assert_eq!(run_sleepers(seed), run_sleepers(seed), "seed {seed}");
+        assert_eq!(run_sleepers(paused, seed), run_sleepers(paused, seed), "seed {seed}");
     }
 }
 
-#[test]
-fn ties_wake_in_the_order_in_which_they_began_to_wait() {
+fn ties_wake_in_the_order_in_which_they_began_to_wait(paused: fn() -> Rt) {
     paused().block_on(async {
         let deadline = Instant::now() + Duration::from_micros(123_456);
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -84,8 +103,7 @@ fn ties_wake_in_the_order_in_which_they_began_to_wait() {
     });
 }
 
-#[test]
-fn what_is_due_completes_at_the_first_poll_and_takes_no_time() {
+fn what_is_due_completes_at_the_first_poll_and_takes_no_time(paused: fn() -> Rt) {
     paused().block_on(async {
         let start = Instant::now();
         let mut nap = pin!(sleep_until(start));
@@ -103,8 +121,7 @@ fn what_is_due_completes_at_the_first_poll_and_takes_no_time() {
     });
 }
 
-#[test]
-fn a_sleep_says_when_and_whether() {
+fn a_sleep_says_when_and_whether(paused: fn() -> Rt) {
     paused().block_on(async {
         let deadline = Instant::now() + ms(10);
         let mut nap = Spy::new(sleep_until(deadline));
@@ -119,8 +136,7 @@ fn a_sleep_says_when_and_whether() {
     });
 }
 
-#[test]
-fn a_reset_moves_a_sleep_before_and_after_it_fired() {
+fn a_reset_moves_a_sleep_before_and_after_it_fired(paused: fn() -> Rt) {
     paused().block_on(async {
         let start = Instant::now();
         let mut nap = pin!(sleep(ms(100)));
@@ -148,8 +164,7 @@ fn a_reset_moves_a_sleep_before_and_after_it_fired() {
     });
 }
 
-#[test]
-fn a_dropped_sleep_wakes_nobody_and_keeps_nothing_waiting() {
+fn a_dropped_sleep_wakes_nobody_and_keeps_nothing_waiting(paused: fn() -> Rt) {
     paused().block_on(async {
         let start = Instant::now();
         let spies: Vec<_> = (1..1000u64)
@@ -168,8 +183,7 @@ fn a_dropped_sleep_wakes_nobody_and_keeps_nothing_waiting() {
     });
 }
 
-#[test]
-fn sleeps_may_be_dropped_from_within_a_wake() {
+fn sleeps_may_be_dropped_from_within_a_wake(paused: fn() -> Rt) {
     struct Clear(Mutex<Vec<Pin<Box<Sleep>>>>);
     impl Wake for Clear {
         fn wake(self: Arc<Self>) {
@@ -189,8 +203,7 @@ fn sleeps_may_be_dropped_from_within_a_wake() {
     });
 }
 
-#[test]
-fn far_deadlines_are_met() {
+fn far_deadlines_are_met(paused: fn() -> Rt) {
     let year = Duration::from_secs(365 * 86_400);
     paused().block_on(async move {
         for far in [year, 2 * year, 5 * year, 29 * year] {
@@ -216,8 +229,7 @@ fn far_deadlines_are_met() {
     });
 }
 
-#[test]
-fn a_task_that_only_sleeps_for_no_time_gives_others_their_turn() {
+fn a_task_that_only_sleeps_for_no_time_gives_others_their_turn(paused: fn() -> Rt) {
     paused().block_on(async {
         let done = Arc::new(AtomicBool::new(false));
         let seen = done.clone();
@@ -232,8 +244,7 @@ fn a_task_that_only_sleeps_for_no_time_gives_others_their_turn() {
     });
 }
 
-#[test]
-fn timeouts_that_win_and_that_lose() {
+fn timeouts_that_win_and_that_lose(paused: fn() -> Rt) {
     paused().block_on(async {
         let start = Instant::now();
         assert_eq!(timeout(ms(10), async { 1 }).await, Ok(1));
@@ -253,8 +264,7 @@ fn timeouts_that_win_and_that_lose() {
     });
 }
 
-#[test]
-fn a_timeout_hands_out_its_future_and_its_error_is_an_io_error() {
+fn a_timeout_hands_out_its_future_and_its_error_is_an_io_error(paused: fn() -> Rt) {
     paused().block_on(async {
         let mut limited = timeout(ms(1), ready(7));
         assert_eq!(limited.get_ref().clone().into_inner(), 7);
@@ -266,8 +276,7 @@ fn a_timeout_hands_out_its_future_and_its_error_is_an_io_error() {
     });
 }
 
-#[test]
-fn a_timeout_ends_a_future_that_spends_all_of_the_budget() {
+fn a_timeout_ends_a_future_that_spends_all_of_the_budget(paused: fn() -> Rt) {
     paused().block_on(async {
         let busy = runtime::spawn(timeout(ms(1), async {
             loop {
@@ -296,8 +305,7 @@ impl Future for Once {
     }
 }
 
-#[test]
-fn a_hundred_thousand_won_timeouts_leave_nothing_behind() {
+fn a_hundred_thousand_won_timeouts_leave_nothing_behind(paused: fn() -> Rt) {
     paused().block_on(async {
         let start = Instant::now();
         let tasks: Vec<_> = (0..100)
@@ -318,8 +326,7 @@ fn a_hundred_thousand_won_timeouts_leave_nothing_behind() {
     });
 }
 
-#[test]
-fn an_advance_fires_what_it_passes() {
+fn an_advance_fires_what_it_passes(paused: fn() -> Rt) {
     paused().block_on(async {
         let mut nap = Spy::new(sleep(ms(1)));
         assert!(nap.poll().is_pending());
@@ -334,8 +341,7 @@ fn an_advance_fires_what_it_passes() {
     });
 }
 
-#[test]
-fn an_advance_past_many_wakes_them_in_the_order_of_their_deadlines() {
+fn an_advance_past_many_wakes_them_in_the_order_of_their_deadlines(paused: fn() -> Rt) {
     paused().block_on(async {
         let order = Rc::new(RefCell::new(Vec::new()));
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -354,8 +360,7 @@ fn an_advance_past_many_wakes_them_in_the_order_of_their_deadlines() {
     });
 }
 
-#[test]
-fn a_paused_clock_stands_still_while_there_is_something_to_do() {
+fn a_paused_clock_stands_still_while_there_is_something_to_do(paused: fn() -> Rt) {
     paused().block_on(async {
         let start = Instant::now();
         let mut nap = Spy::new(sleep(ms(1)));
@@ -370,8 +375,7 @@ fn a_paused_clock_stands_still_while_there_is_something_to_do() {
     });
 }
 
-#[test]
-fn a_resumed_clock_runs_on_from_where_it_stood() {
+fn a_resumed_clock_runs_on_from_where_it_stood(paused: fn() -> Rt) {
     paused().block_on(async {
         let start = Instant::now();
         time::advance(ms(3_600_000)).await;
@@ -387,8 +391,7 @@ fn a_resumed_clock_runs_on_from_where_it_stood() {
     });
 }
 
-#[test]
-fn a_paused_clock_is_its_runtimes_own() {
+fn a_paused_clock_is_its_runtimes_own(paused: fn() -> Rt) {
     let (one, other) = (paused(), paused());
     let start = one.block_on(async { Instant::now() });
     one.block_on(sleep_for(ms(1000)));

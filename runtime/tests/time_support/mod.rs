@@ -1,6 +1,9 @@
 //! What the tests of time share.
 #![allow(dead_code, reason = "each test crate uses a part")]
 
+#[path = "../support/mod.rs"]
+pub(crate) mod support;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,26 +11,47 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use runtime::runtime::{Builder, Runtime};
+use runtime::runtime::{Builder, LocalOptions};
 use runtime::time::{Duration, Instant};
+pub(crate) use support::{Flavour, Rt, builders};
 
 pub(crate) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 /// A `current_thread` runtime whose clock is in the test's hand.
-pub(crate) fn paused() -> Runtime {
-    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+pub(crate) fn paused_current() -> Rt {
+    Rt::Shared(Builder::new_current_thread().enable_all().start_paused(true).build().unwrap())
+}
+
+/// A `LocalRuntime` whose clock is in the test's hand.
+pub(crate) fn paused_local() -> Rt {
+    let mut builder = Builder::new_current_thread();
+    Rt::Local(builder.enable_all().start_paused(true).build_local(LocalOptions::default()).unwrap())
+}
+
+/// Stamps a suite of functions of the form `fn name(paused: fn() -> Rt)` over the flavours whose clock can be paused.
+#[macro_export]
+macro_rules! over_paused {
+    ($($name:ident),+ $(,)?) => {
+        $crate::over_paused!(@flavour current_thread, $crate::time_support::paused_current, $($name),+);
+        $crate::over_paused!(@flavour local, $crate::time_support::paused_local, $($name),+);
+    };
+    (@flavour $flavour:ident, $paused:expr, $($name:ident),+) => {
+        mod $flavour {
+            $(
+                #[test]
+                fn $name() {
+                    super::$name($paused);
+                }
+            )+
+        }
+    };
 }
 
 /// Each flavour, with one worker and with four.
-pub(crate) fn flavours() -> Vec<(&'static str, Runtime)> {
-    let multi = |workers| Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap();
-    vec![
-        ("current_thread", Builder::new_current_thread().enable_all().build().unwrap()),
-        ("multi_thread, 1 worker", multi(1)),
-        ("multi_thread, 4 workers", multi(4)),
-    ]
+pub(crate) fn flavours() -> impl Iterator<Item = (Flavour, Rt)> {
+    builders().into_iter().map(|(flavour, mut builder)| (flavour, flavour.build(builder.enable_all())))
 }
 
 #[derive(Default)]
