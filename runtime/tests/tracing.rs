@@ -13,9 +13,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, Once, OnceLock, mpsc};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use runtime::runtime::{Builder, LocalRuntime, Runtime};
+use runtime::runtime::LocalRuntime;
 use runtime::task::{self, LocalSet, yield_now};
-use support::{Drops, LOST, panic_text};
+use support::{Drops, LOST, Rt, builders, panic_text};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -182,6 +182,14 @@ fn inside() -> Option<u64> {
     INSIDE.with_borrow(|inside| inside.last().copied())
 }
 
+/// What a task of `Rt::spawn` is called.
+fn kind(rt: &Rt) -> &'static str {
+    match rt {
+        Rt::Shared(_) => "task",
+        Rt::Local(_) => "local",
+    }
+}
+
 fn number(id: task::Id) -> Value {
     Value::Number(id.to_string().parse().unwrap())
 }
@@ -253,14 +261,14 @@ fn assert_span(span: &Span, target: &str, kind: &str, line: u32, extra: &[(&'sta
     assert_eq!(fields, expected.into_iter().chain(name).chain(extra.iter().cloned()).collect());
 }
 
-fn a_task_has_a_span(new: fn() -> Runtime) {
+fn a_task_has_a_span(new: fn() -> Rt) {
     collector();
     let rt = new();
     let future = async {};
     let bytes = size_of_val(&future);
     let (plain, line) = (rt.spawn(future), line!());
     let (_, span) = span_of(plain.id());
-    assert_span(&span, "tokio::task", "task", line, &[("size.bytes", size(bytes))]);
+    assert_span(&span, "tokio::task", kind(&rt), line, &[("size.bytes", size(bytes))]);
     assert!(span.is_root);
 
     let _entered = rt.enter();
@@ -274,7 +282,7 @@ fn a_task_has_a_span(new: fn() -> Runtime) {
     });
 }
 
-fn a_task_spawned_in_a_task_is_nobodys_child(new: fn() -> Runtime) {
+fn a_task_spawned_in_a_task_is_nobodys_child(new: fn() -> Rt) {
     collector();
     let rt = new();
     let inner = rt.block_on(rt.spawn(async {
@@ -286,7 +294,7 @@ fn a_task_spawned_in_a_task_is_nobodys_child(new: fn() -> Runtime) {
     assert!(span_of(inner.unwrap()).1.is_root);
 }
 
-fn a_closure_that_blocks_has_a_span(new: fn() -> Runtime) {
+fn a_closure_that_blocks_has_a_span(new: fn() -> Rt) {
     collector();
     let rt = new();
     let data = [1_u8; 100];
@@ -299,7 +307,7 @@ fn a_closure_that_blocks_has_a_span(new: fn() -> Runtime) {
     assert_span(&span_of(id).1, "tokio::task::blocking", "blocking", line, &extra);
 }
 
-fn a_root_future_has_a_span(new: fn() -> Runtime) {
+fn a_root_future_has_a_span(new: fn() -> Rt) {
     collector();
     let root = || async { inside().unwrap() };
     let bytes = size_of_val(&root());
@@ -336,7 +344,7 @@ fn local_tasks_are_told_apart() {
     assert_eq!(span_of(id).1.story.last(), Some(&"close"));
 }
 
-fn a_large_future_tells_its_size_before_it_was_boxed(new: fn() -> Runtime) {
+fn a_large_future_tells_its_size_before_it_was_boxed(new: fn() -> Rt) {
     collector();
     let rt = new();
     let large = || {
@@ -350,7 +358,7 @@ fn a_large_future_tells_its_size_before_it_was_boxed(new: fn() -> Runtime) {
     let boxed =
         [("size.bytes", size(size_of::<usize>())), ("original_size.bytes", size(size_of_val(&large())))];
     let (task, line) = (rt.spawn(large()), line!());
-    assert_span(&span_of(task.id()).1, "tokio::task", "task", line, &boxed);
+    assert_span(&span_of(task.id()).1, "tokio::task", kind(&rt), line, &boxed);
     rt.block_on(task).unwrap();
     let (root, line) = (rt.block_on(large()), line!());
     let span = collector().told().spans[&root].clone();
@@ -365,7 +373,7 @@ fn a_large_future_tells_its_size_before_it_was_boxed(new: fn() -> Runtime) {
     rt.block_on(job).unwrap();
 }
 
-fn each_poll_is_inside_the_span(new: fn() -> Runtime) {
+fn each_poll_is_inside_the_span(new: fn() -> Rt) {
     collector();
     let rt = new();
     let seen = rt.spawn(async {
@@ -381,7 +389,7 @@ fn each_poll_is_inside_the_span(new: fn() -> Runtime) {
     assert_eq!(span.story, ["enter", "exit", "enter", "exit", "enter", "exit", "close"]);
 }
 
-fn a_span_ends_with_its_task(new: fn() -> Runtime) {
+fn a_span_ends_with_its_task(new: fn() -> Rt) {
     collector();
     let rt = new();
     let _entered = rt.enter();
@@ -402,7 +410,7 @@ fn a_span_ends_with_its_task(new: fn() -> Runtime) {
     assert_eq!(span_of(kept.id()).1.story.last(), Some(&"close"));
 }
 
-fn each_use_of_a_waker_is_an_event(new: fn() -> Runtime) {
+fn each_use_of_a_waker_is_an_event(new: fn() -> Rt) {
     collector();
     let rt = new();
     let (send, receive) = mpsc::channel::<Waker>();
@@ -431,7 +439,7 @@ fn each_use_of_a_waker_is_an_event(new: fn() -> Runtime) {
     assert_eq!(ops, expected);
 }
 
-fn a_subscriber_that_panics_harms_nobody(new: fn() -> Runtime) {
+fn a_subscriber_that_panics_harms_nobody(new: fn() -> Rt) {
     collector();
     let rt = new();
     let drops = Drops::default();
@@ -449,16 +457,9 @@ fn a_subscriber_that_panics_harms_nobody(new: fn() -> Runtime) {
 
 #[test]
 fn a_stuck_poll_is_a_warning() {
-    for workers in [0, 1, 4] {
+    for (flavour, mut builder) in builders() {
         collector();
-        let mut builder = match workers {
-            0 => Builder::new_current_thread(),
-            _ => Builder::new_multi_thread(),
-        };
-        if workers > 0 {
-            builder.worker_threads(workers);
-        }
-        let rt = builder.stuck_poll_threshold(Duration::from_millis(5)).build().unwrap();
+        let rt = flavour.build(builder.stuck_poll_threshold(Duration::from_millis(5)));
         let place = Location::caller();
         let task = rt.spawn(async {
             let id = number(task::id());
@@ -476,7 +477,9 @@ fn a_stuck_poll_is_a_warning() {
         assert_eq!(fields["loc.file"], Value::Text(file!().to_owned()));
         assert!(matches!(fields["loc.line"], Value::Number(line) if line == u64::from(place.line()) + 1));
         assert_eq!(fields["task.name"], shown(""));
-        assert!(matches!(fields["worker"], Value::Number(worker) if worker < workers.max(1) as u64));
+        assert!(
+            matches!(fields["worker"], Value::Number(worker) if worker < rt.metrics().num_workers() as u64)
+        );
         assert!(matches!(&fields["running_for"], Value::Shown(time) if time.ends_with('s')), "{event:?}");
         assert_eq!(fields["message"], shown("a poll runs for too long"));
     }
