@@ -142,6 +142,11 @@ fn enter_or_panic(alone: Alone) -> Entered {
 /// Runs code that blocks, for which this thread leaves what it drives to others.
 #[track_caller]
 pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
+    if sched::is_attending() {
+        // A worker cannot be left in the middle of that. It stays inside, so that a `block_on` in there, which might
+        // wait for the events that this worker holds, is refused instead.
+        return sched::aside(|| coop::with_unconstrained(f));
+    }
     let _out = match enter::step_out() {
         Ok(out) => out,
         Err(CannotStepOut::IsOutside) => return f(),

@@ -4,10 +4,12 @@ mod support;
 
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use runtime::net::TcpListener;
 use runtime::runtime::{Builder, Handle, Runtime};
 use runtime::task::{self, block_in_place, yield_now};
 use runtime::time::sleep;
@@ -42,6 +44,8 @@ over_workers!(
     the_runtime_waits_for_it,
     the_runtime_can_be_left_without_waiting,
     it_may_wait_for_what_the_shutdown_drops,
+    a_waker_may_block_where_it_is_woken_by_a_timer,
+    a_waker_may_block_where_it_is_woken_by_a_socket,
 );
 
 fn the_task_in_the_slot_is_not_stranded(new: fn() -> Runtime) {
@@ -376,6 +380,87 @@ fn it_may_wait_for_what_the_shutdown_drops(new: fn() -> Runtime) {
     drop(rt);
 }
 
+/// Blocks when it is woken and when it is dropped, and tells what a `block_on` inside says.
+struct Blocks(Mutex<mpsc::Sender<String>>);
+
+impl Blocks {
+    fn block(&self) {
+        let text = block_in_place(|| {
+            thread::sleep(Duration::from_millis(1));
+            // What is spawned here is run all the same.
+            task::spawn(yield_now());
+            panic_text(|| Handle::current().block_on(async {}))
+        });
+        self.0.lock().unwrap().send(text).unwrap();
+    }
+}
+
+impl Wake for Blocks {
+    fn wake(self: Arc<Self>) {
+        self.block();
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        self.block();
+    }
+}
+
+/// Polls a future with such a waker on a worker, and expects the worker to wake and drop it and to live on.
+fn blocks_where_it_is_woken<F: Future + Send + 'static>(rt: &Runtime, waiting: F, event: impl FnOnce()) {
+    let (tell, told) = mpsc::channel();
+    let task = rt.spawn(async move {
+        let mut waiting = Box::pin(waiting);
+        let waker = Waker::from(Arc::new(Blocks(Mutex::new(tell))));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        waiting
+    });
+    let _waiting = rt.block_on(task).unwrap();
+    event();
+    for place in ["wake", "drop"] {
+        let text = told.recv_timeout(LOST).unwrap();
+        assert!(text.contains("from within a runtime"), "{place}: {text}");
+    }
+    rt.block_on(rt.spawn(async {
+        sleep(Duration::from_millis(1)).await;
+        task::spawn(async {}).await.unwrap();
+        block_in_place(|| Handle::current().block_on(yield_now()));
+    }))
+    .unwrap();
+    // Those that the waker spawned are done, too.
+    let limit = Instant::now() + LOST;
+    while rt.metrics().num_alive_tasks() > 0 {
+        assert!(Instant::now() < limit, "a task was stranded");
+        thread::yield_now();
+    }
+}
+
+fn a_waker_may_block_where_it_is_woken_by_a_timer(new: fn() -> Runtime) {
+    let rt = new();
+    for wait in [0, 1, 3, 5] {
+        let nap = {
+            let _entered = rt.enter();
+            sleep(Duration::from_millis(wait + 5))
+        };
+        blocks_where_it_is_woken(&rt, nap, || ());
+    }
+}
+
+fn a_waker_may_block_where_it_is_woken_by_a_socket(new: fn() -> Runtime) {
+    let rt = new();
+    for _ in 0..4 {
+        let listener = rt.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut client = None;
+        let accepting = async move { listener.accept().await };
+        blocks_where_it_is_woken(&rt, accepting, || {
+            client = Some(std::net::TcpStream::connect(address).unwrap());
+        });
+    }
+}
+
 #[test]
 fn on_a_current_thread_runtime_it_panics_and_names_the_cure() {
     let rt = support::current();
@@ -425,6 +510,84 @@ fn threads_come_and_go() {
     stops.recv_timeout(LOST).unwrap();
     assert!(stops.recv().is_err());
     assert_eq!(starts.load(SeqCst), 6);
+}
+
+#[test]
+fn a_thread_name_that_panics_is_the_callers_and_the_worker_lives() {
+    let named = AtomicUsize::new(0);
+    let rt = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .thread_name_fn(move || {
+            assert!(named.fetch_add(1, SeqCst) != 1, "a name's, on purpose");
+            "named".to_owned()
+        })
+        .build()
+        .unwrap();
+    let error = rt.block_on(rt.spawn(async { block_in_place(|| ()) })).unwrap_err();
+    assert_eq!(*error.into_panic().downcast::<&str>().unwrap(), "a name's, on purpose");
+    for _ in 0..3 {
+        let (send, receive) = mpsc::channel();
+        let task = rt.spawn(async move {
+            task::spawn(async move { send.send(()).unwrap() });
+            block_in_place(|| receive.recv_timeout(LOST)).unwrap();
+        });
+        rt.block_on(task).unwrap();
+    }
+}
+
+/// The operating system gives no more threads: here because there is no room for their stacks.
+#[test]
+fn without_another_thread_it_blocks_its_worker_for_a_while() {
+    const STACK: usize = 1 << 30;
+    let me = "without_another_thread_it_blocks_its_worker_for_a_while";
+    if std::env::var_os("LITTLE_ROOM").is_none() {
+        let limited = std::process::Command::new("/bin/sh")
+            .args(["-c", "ulimit -v 3500000; exec \"$0\" --exact \"$1\" --nocapture"])
+            .arg(std::env::current_exe().unwrap())
+            .arg(me)
+            .env("LITTLE_ROOM", "1")
+            .output()
+            .unwrap();
+        assert!(limited.status.success(), "{}", String::from_utf8_lossy(&limited.stderr));
+        return;
+    }
+    assert!(thread::Builder::new().stack_size(4 * STACK).spawn(|| ()).is_err(), "there is room enough");
+    // A runtime that has lost its worker cannot be dropped either.
+    let watchdog = thread::spawn(|| {
+        thread::sleep(LOST);
+        eprintln!("the worker was lost");
+        std::process::exit(1);
+    });
+    let mut builder = Builder::new_multi_thread();
+    let rt = builder.worker_threads(1).thread_stack_size(STACK).build().unwrap();
+    for _ in 0..3 {
+        let (entered, is_in) = mpsc::channel();
+        let (let_go, go) = mpsc::channel::<()>();
+        let go = Arc::new(Mutex::new(go));
+        let tasks: Vec<_> = (0..6)
+            .map(|_| {
+                let (entered, go) = (entered.clone(), go.clone());
+                rt.spawn(async move {
+                    block_in_place(|| {
+                        let _ = entered.send(());
+                        let _ = go.lock().map(|go| go.recv());
+                    });
+                    yield_now().await;
+                })
+            })
+            .collect();
+        is_in.recv_timeout(LOST).unwrap();
+        // Were there a thread for each of them, all would come; what is tested is that not all can.
+        while is_in.recv_timeout(Duration::from_millis(50)).is_ok() {}
+        drop(let_go);
+        for task in tasks {
+            rt.block_on(task).unwrap();
+        }
+    }
+    assert_eq!(rt.block_on(rt.spawn(async { 7 })).unwrap(), 7);
+    drop(rt);
+    drop(watchdog);
 }
 
 /// One thread more than workers is enough for calls one after the other, unless one is still on its way out of its

@@ -38,7 +38,9 @@ where
 /// gives no thread that could take over, the closure runs all the same, and the worker's tasks are left to the other
 /// workers.
 ///
-/// Outside of a runtime, and on a thread of `spawn_blocking`, it just calls the closure.
+/// Outside of a runtime, and on a thread of `spawn_blocking`, it just calls the closure. So it does inside of a waker that
+/// a worker wakes or drops because of a timer or a socket: the worker cannot be left there, waits for the closure, and
+/// lets no other event in meanwhile. A `block_on` in such a closure panics.
 ///
 /// ```
 /// let rt = runtime::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();

@@ -209,6 +209,12 @@ impl Schedule for SchedRef {
     }
 }
 
+/// Whether this thread is a worker that lets events in, in the middle of its sleep or of a look, so that it cannot leave
+/// its core to others: what runs then are wakers.
+pub(crate) fn is_attending() -> bool {
+    tls::with(|here| matches!(here, Here::Multi(worker) if worker.is_attending()))
+}
+
 /// Runs `f`, which may block, as a thread that is no worker: if it is one, others have its core meanwhile, and perhaps
 /// for good.
 pub(crate) fn aside<R>(f: impl FnOnce() -> R) -> R {
@@ -224,7 +230,8 @@ pub(crate) fn aside<R>(f: impl FnOnce() -> R) -> R {
         }
     }
     let handed_on = tls::with(|here| matches!(here, Here::Multi(worker) if worker.hand_on()));
-    let _take_back = handed_on.then_some(TakeBack);
+    // Made only then: one that is made and dropped takes the place of the core that is still there.
+    let _take_back = handed_on.then(|| TakeBack);
     tls::outside(f)
 }
 

@@ -168,13 +168,23 @@ fn run_worker(shared: &Arc<Shared<Multi>>, mut core: Option<Box<Core<Multi>>>) {
     }
 }
 
+/// Takes an offer back for which no thread could be started, also if the function that names threads has panicked.
+struct NobodyComes<'a>(&'a Worker<Multi>);
+
+impl Drop for NobodyComes<'_> {
+    fn drop(&mut self) {
+        drop(self.0.shared.policy.handoff.seat_of_started());
+        self.0.take_back();
+    }
+}
+
 impl Worker<Multi> {
     /// Lets another thread have this one's core, which is about to block. Returns whether it may.
     pub(crate) fn hand_on(&self) -> bool {
         let shared = &self.shared;
         let handoff = &shared.policy.handoff;
         // In its sleep it holds the driver, and the others believe it asleep.
-        if self.core.borrow().as_ref().is_none_or(|core| core.asleep) {
+        if self.is_attending() {
             return false;
         }
         // While what they wake finds the core.
@@ -185,13 +195,22 @@ impl Worker<Multi> {
             // Somebody who is awake sooner than a new thread.
             wake_one(shared, self.index);
         }
-        if !handoff.offer(self.index, core) && start_thread(shared, None).is_err() {
-            // It blocks with its core, then, as it would without all this.
-            drop(handoff.seat_of_started());
-            self.take_back();
-            return self.core.borrow().is_none();
+        if handoff.offer(self.index, core) {
+            return true;
         }
-        true
+        let nobody_comes = NobodyComes(self);
+        if start_thread(shared, None).is_ok() {
+            std::mem::forget(nobody_comes);
+            return true;
+        }
+        // It blocks with its core, then, as it would without all this.
+        drop(nobody_comes);
+        self.core.borrow().is_none()
+    }
+
+    /// Whether it lets events in.
+    pub(crate) fn is_attending(&self) -> bool {
+        self.core.borrow().as_ref().is_some_and(|core| core.asleep)
     }
 
     /// Takes the core back, if nobody has it yet.
