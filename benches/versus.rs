@@ -89,6 +89,18 @@ macro_rules! cases {
                 timed(|| runtime.block_on(spawn_all_then_join(n)))
             }
 
+            pub(super) fn spawn_join_foreign(n: u32) -> Duration {
+                let runtime = multi();
+                timed(|| {
+                    std::thread::scope(|scope| {
+                        for _ in 0..2 {
+                            let handle = runtime.handle().clone();
+                            scope.spawn(move || handle.block_on(spawn_all_then_join(n / 2)));
+                        }
+                    });
+                })
+            }
+
             pub(super) fn spawn_foreign(n: u32) -> Duration {
                 let runtime = multi();
                 timed(|| {
@@ -315,6 +327,7 @@ const CASES: &[Case] = table![
     spawn_many_in_worker: 20_000,
     spawn_join_block_on: 1_000,
     spawn_many_block_on: 20_000,
+    spawn_join_foreign: 20_000,
     spawn_foreign: 20_000,
     chained_spawn: 20_000,
     oneshot_ping_pong: 10_000,

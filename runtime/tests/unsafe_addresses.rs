@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const ADDRESSES: &[&str] = &[
     "base/prim",
     "base/list",
+    "base/short_lock",
     "base/wake_list",
     "base/atomic_waker",
     "engine/task/cell",

@@ -13,6 +13,7 @@ pub(crate) mod panic;
 pub(crate) mod park;
 pub(crate) mod prim;
 pub(crate) mod rand;
+pub(crate) mod short_lock;
 pub(crate) mod spin;
 pub(crate) mod trace;
 pub(crate) mod wake_list;

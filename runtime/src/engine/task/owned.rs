@@ -24,11 +24,12 @@ use super::meta::Meta;
 use super::vtable::TaskRef;
 use crate::base::home::Home;
 use crate::base::list::List;
+use crate::base::prim::CachePadded;
 use crate::base::prim::atomic::{
     AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
-use crate::base::prim::{CachePadded, Mutex};
+use crate::base::short_lock::ShortLock;
 
 /// Which list a task is in, and in which shard: in 48 and 16 bits. Lists are numbered from 1.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,8 +42,8 @@ const SHARD_BITS: u32 = 16;
 /// to the next.
 const SPREAD: usize = if cfg!(rt_loom) { 1 } else { 8 };
 
-/// How many tasks are shown at once: so long the lock is held.
-const MAX_ROTATED: usize = 256;
+/// How many tasks are shown at once: so long the lock is held, some microseconds.
+const MAX_ROTATED: usize = 64;
 
 impl Owner {
     const NONE: Self = Self(0);
@@ -75,7 +76,7 @@ pub(crate) struct OwnedTasks<S: 'static> {
 }
 
 struct Shard {
-    members: Mutex<Members>,
+    members: ShortLock<Members>,
     /// Written under the lock, read without it.
     live: AtomicUsize,
     /// As above.
@@ -101,7 +102,7 @@ impl<S: Schedule> OwnedTasks<S> {
         );
         let spread = if spawners * SPREAD <= 1 << SHARD_BITS { SPREAD } else { 1 };
         let shard = || {
-            let members = Mutex::new(Members { tasks: List::new(), closed: false });
+            let members = ShortLock::new(Members { tasks: List::new(), closed: false });
             CachePadded::new(Shard { members, live: AtomicUsize::new(0), spawned: AtomicU64::new(0) })
         };
         Self {
@@ -169,17 +170,18 @@ impl<S: Schedule> OwnedTasks<S> {
         let (task, notified, handle) = create(future, scheduler, meta, owner);
         // SAFETY: an owned task has a third reference.
         let task = unsafe { adopt::<S>(task) };
-        {
-            let mut members = shard.members.lock();
-            if !members.closed {
-                // SAFETY: new, so in no list. It stays alive while linked by the reference that is forgotten here, it
-                // is on the heap, and only this shard's lock leads to its links.
-                unsafe { members.tasks.push_front(task.into_raw()) };
-                add(&shard.live, 1);
-                shard.spawned.store(shard.spawned.load(Relaxed) + 1, Relaxed);
-                return (handle, Some(notified));
+        let refused = shard.members.with(|members| {
+            if members.closed {
+                return Some(task);
             }
-        }
+            // SAFETY: new, so in no list. It stays alive while linked by the reference that is forgotten here, it
+            // is on the heap, and only this shard's lock leads to its links.
+            unsafe { members.tasks.push_front(task.into_raw()) };
+            add(&shard.live, 1);
+            shard.spawned.store(shard.spawned.load(Relaxed) + 1, Relaxed);
+            None
+        });
+        let Some(task) = refused else { return (handle, Some(notified)) };
         drop(notified);
         task.shutdown();
         (handle, None)
@@ -198,14 +200,16 @@ impl<S: Schedule> OwnedTasks<S> {
         }
         assert_eq!(owner.list(), self.number, "a task was released to another runtime's list");
         let shard = &self.shards[owner.shard()];
-        let mut members = shard.members.lock();
-        // SAFETY: alive by the reference at hand, and bound to this list, so linked in this shard or nowhere.
-        let linked = unsafe { members.tasks.remove(task.as_raw()) };
-        linked.then(|| {
-            add(&shard.live, -1);
-            // SAFETY: this is the reference that was forgotten when the task was linked.
-            unsafe { adopt(task.as_raw()) }
-        })
+        let linked = shard.members.with(|members| {
+            // SAFETY: alive by the reference at hand, and bound to this list, so linked in this shard or nowhere.
+            let linked = unsafe { members.tasks.remove(task.as_raw()) };
+            if linked {
+                add(&shard.live, -1);
+            }
+            linked
+        });
+        // SAFETY: this is the reference that was forgotten when the task was linked.
+        linked.then(|| unsafe { adopt(task.as_raw()) })
     }
 
     /// Lets no more tasks in, and ends all there are, each outside of any lock. Several workers may do it at
@@ -216,7 +220,7 @@ impl<S: Schedule> OwnedTasks<S> {
     pub(crate) fn close_and_shutdown_all(&self, start_spawner: usize) {
         self.closed.store(true, Release);
         for shard in &self.shards {
-            shard.members.lock().closed = true;
+            shard.members.with(|members| members.closed = true);
         }
         let count = self.shards.len();
         for at in 0..count {
@@ -279,34 +283,36 @@ impl Shard {
     /// before them. New tasks are put in front, too, and are met last.
     fn rotate<S: Schedule>(&self, count: usize) -> Vec<Task<S>> {
         let mut some = Vec::with_capacity(count);
-        let mut members = self.members.lock();
-        while some.len() < count
-            && let Some(task) = members.tasks.pop_back()
-        {
-            // SAFETY: it has just left the list, whose reference still keeps it; all else is as in `bind_local`.
-            unsafe { members.tasks.push_front(task) };
-            // SAFETY: a linked task is alive by the list's reference; all tasks here have an `S`.
-            let linked = ManuallyDrop::new(unsafe { adopt::<S>(task) });
-            some.push(linked.another());
-        }
+        self.members.with(|members| {
+            while some.len() < count
+                && let Some(task) = members.tasks.pop_back()
+            {
+                // SAFETY: it has just left the list, whose reference still keeps it; all else is as in `bind_any`.
+                unsafe { members.tasks.push_front(task) };
+                // SAFETY: a linked task is alive by the list's reference; all tasks here have an `S`.
+                let linked = ManuallyDrop::new(unsafe { adopt::<S>(task) });
+                some.push(linked.another());
+            }
+        });
         some
     }
 
     /// A reference to a task, to end it. It leaves the list, unless it is being polled: then it does when it has ended,
     /// and can be found until then.
     fn take<S: Schedule>(&self) -> Option<Task<S>> {
-        let mut members = self.members.lock();
-        let task = members.tasks.pop_back()?;
-        // SAFETY: this is the reference that was forgotten when the task was linked, and all tasks here have an `S`.
-        let linked = unsafe { adopt::<S>(task) };
-        if !linked.is_running() {
-            add(&self.live, -1);
-            return Some(linked);
-        }
-        let another = linked.another();
-        // SAFETY: as in `rotate`, by the reference that is forgotten again.
-        unsafe { members.tasks.push_front(linked.into_raw()) };
-        Some(another)
+        self.members.with(|members| {
+            let task = members.tasks.pop_back()?;
+            // SAFETY: this is the reference that was forgotten when the task was linked, and all tasks here have an `S`.
+            let linked = unsafe { adopt::<S>(task) };
+            if !linked.is_running() {
+                add(&self.live, -1);
+                return Some(linked);
+            }
+            let another = linked.another();
+            // SAFETY: as in `rotate`, by the reference that is forgotten again.
+            unsafe { members.tasks.push_front(linked.into_raw()) };
+            Some(another)
+        })
     }
 }
 
