@@ -19,12 +19,15 @@
 //! Next file to read: `handle.rs`.
 #![forbid(unsafe_code)]
 
+pub mod dump;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::time::Duration;
 
+pub use self::dump::Dump;
 pub use crate::builder::{Builder, RngSeed};
 pub use crate::config::{
     HistogramConfiguration, HistogramScale, InvalidHistogramConfiguration, LogHistogram, LogHistogramBuilder,

@@ -12,6 +12,7 @@ use runtime::io::{self, AsyncBufRead, AsyncSeek, AsyncWrite};
 use runtime::net::{TcpListener, TcpSocket, TcpStream, tcp};
 use runtime::runtime::{
     Builder, EnterGuard, Handle, Id, LocalOptions, LocalRuntime, Runtime, RuntimeMetrics, TryCurrentError,
+    dump,
 };
 use runtime::task::{
     self, AbortHandle, AccessError, JoinError, JoinHandle, JoinSet, LocalEnterGuard, LocalKey, LocalSet, coop,
@@ -116,6 +117,10 @@ table!(
     Builder: "Send Sync Unpin",
     EnterGuard<'static>: "!Send Sync Unpin",
     Handle: "Send Sync Unpin",
+    dump::Dump: "Send Sync Unpin",
+    dump::Task: "Send Sync Unpin",
+    dump::Trace: "Send Sync Unpin",
+    dump::Backtrace: "Send Sync Unpin",
     Id: "Send Sync Unpin",
     LocalOptions: "!Send !Sync Unpin",
     LocalRuntime: "!Send !Sync Unpin",

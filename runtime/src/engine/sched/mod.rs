@@ -9,6 +9,7 @@ mod core;
 pub(crate) mod current;
 mod defer;
 mod drive;
+pub(crate) mod dump;
 mod handoff;
 mod idle;
 mod inject;
@@ -30,6 +31,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use self::current::Current;
+use self::dump::{Requests, Sighting};
 use self::multi::Multi;
 use self::shared::Shared;
 use self::tls::Here;
@@ -153,6 +155,15 @@ impl SchedRef {
     /// The polls that the workers are in.
     pub(crate) fn running_polls(&self) -> Vec<StuckPoll> {
         either!(self, shared => shared.running_polls())
+    }
+
+    /// The tasks that have not ended.
+    pub(crate) fn sight(&self) -> Vec<(Sighting, Task)> {
+        either!(self, shared => shared.sight())
+    }
+
+    fn requests(&self) -> &Requests {
+        either!(self, shared => &shared.requests)
     }
 
     /// Ends the thread that looks out for stuck polls. Waits until it has, if asked to.

@@ -27,15 +27,11 @@ impl<P: Policy> Worker<P> {
     pub(super) fn poll(&self, core: Box<Core<P>>, task: Notified) -> Option<Box<Core<P>>> {
         self.counters().poll_begins(task.meta().id);
         let (core, again) = self.lend(core, || {
-            let probe = if self.shared.probed { Some(self.probe(&task)) } else { None };
-            if probe.is_none() {
-                task.set_since(self.now.get());
+            if self.shared.probed || self.shared.requests.some() {
+                return self.poll_probed(task);
             }
-            let again = task.poll();
-            if let Some(probe) = probe {
-                self.end_of(&probe);
-            }
-            again
+            task.set_since(self.now.get());
+            task.poll()
         });
         if let Some(again) = &again {
             again.set_since(self.moment());
@@ -55,9 +51,25 @@ impl<P: Policy> Worker<P> {
         Some(core)
     }
 
-    /// What a poll begins with that is measured, or has hooks.
+    /// A poll that is measured, watched or has hooks, or may be.
     #[cold]
-    fn probe(&self, task: &Notified) -> Box<Probe> {
+    fn poll_probed(&self, task: Notified) -> Option<Notified> {
+        let probe = self.probe(&task);
+        let requests = self.shared.requests.that_name(probe.task.id());
+        if requests.is_empty() {
+            let again = task.poll();
+            self.end_of(&probe);
+            return again;
+        }
+        let (again, places) = task.poll_watched();
+        self.end_of(&probe);
+        for request in requests {
+            request.answer(probe.task.id(), places.clone());
+        }
+        again
+    }
+
+    fn probe(&self, task: &Notified) -> Probe {
         let task = task.task();
         let now = Instant::now();
         let latency = self.shared.tracks_latency.then(|| {
@@ -68,7 +80,7 @@ impl<P: Policy> Worker<P> {
         if let (Some(latencies), Some(latency)) = (&self.counters().schedule_latency, latency) {
             latencies.record(as_nanos(latency));
         }
-        let mut probe = Box::new(Probe { task, latency, began: now });
+        let mut probe = Probe { task, latency, began: now };
         if let Some(hook) = &self.shared.services.task_hooks.before_poll {
             probe.call(hook);
             probe.began = Instant::now();
@@ -76,7 +88,6 @@ impl<P: Policy> Worker<P> {
         probe
     }
 
-    #[cold]
     fn end_of(&self, probe: &Probe) {
         let took = probe.began.elapsed();
         // Without the core, another thread writes to these counters now.

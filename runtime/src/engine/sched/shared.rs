@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::time::Instant;
 
+use super::dump::Requests;
 use super::inject::Inject;
 use super::monitor::Monitor;
 use super::policy::Policy;
@@ -18,7 +19,7 @@ use crate::engine::counters::Counters;
 use crate::engine::driver::Driver;
 use crate::engine::hooks::{TaskCallback, TaskMeta};
 use crate::engine::services::Services;
-use crate::engine::task::{JoinHandle, Meta, OwnedTasks};
+use crate::engine::task::{JoinHandle, Meta, OwnedTasks, Places};
 
 #[derive(Debug)]
 pub(crate) struct Shared<P: Policy> {
@@ -32,6 +33,7 @@ pub(crate) struct Shared<P: Policy> {
     pub(crate) services: Services,
     pub(crate) counters: Counters,
     pub(crate) monitor: Monitor,
+    pub(crate) requests: Requests,
     /// Since when all times are counted.
     pub(crate) began: Instant,
     /// Whether it is measured how long tasks wait for their polls.
@@ -54,6 +56,7 @@ impl<P: Policy> Shared<P> {
             global_queue_interval: config.resolved_global_queue_interval(),
             counters: Counters::new(workers, &config.metrics),
             monitor: Monitor::new(config.resolved_stuck_poll_threshold()),
+            requests: Requests::new(),
             began: Instant::now(),
             tracks_latency,
             probed,
@@ -165,7 +168,18 @@ impl<P: Policy> Shared<P> {
         if let Some(hook) = &self.services.task_hooks.on_terminate {
             tell_end(hook, task);
         }
+        if self.requests.some() {
+            self.answer_for(task);
+        }
         owners
+    }
+
+    /// Whoever waits to hear of this task has waited long enough.
+    #[cold]
+    fn answer_for(&self, task: &Task) {
+        for request in self.requests.that_name(task.id()) {
+            request.answer(task.id(), Places::default());
+        }
     }
 
     /// Wakes every worker, to see that the runtime closes.

@@ -9,9 +9,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
 
 use super::cell::{Body, Header, Polled};
-use super::state::{Complete, Finish, Release, Shutdown, Start};
+use super::state::{Complete, Finish, Phase, Release, Shutdown, Start};
+use super::trace::{self, Places};
 use super::vtable::TaskRef;
-use super::waker::borrowed_waker;
+use super::waker::{BorrowedWaker, borrowed_waker, watching_waker};
 use super::{Id, Meta, Owner, Schedule};
 use crate::base::panic::swallow;
 
@@ -97,6 +98,16 @@ impl<S: Schedule> Task<S> {
     /// Since when the task has been ready, or else since when it was polled last, as far as that was noted.
     pub(crate) fn since(&self) -> u64 {
         self.task.header().since.load(Relaxed)
+    }
+
+    /// What the task is at.
+    pub(crate) fn phase(&self) -> Phase {
+        self.task.state().load().phase()
+    }
+
+    /// Wakes the task.
+    pub(crate) fn wake(&self) {
+        self.task.wake_by_ref();
     }
 
     /// Whether a thread polls or ends it right now.
@@ -222,6 +233,17 @@ impl<S: Schedule> Notified<S> {
     #[must_use = "a task that is dropped instead of run never ends"]
     #[inline]
     pub(crate) fn poll(self) -> Option<Self> {
+        self.poll_with(borrowed_waker)
+    }
+
+    /// As [`poll`](Self::poll), and notes where the task waits.
+    #[cold]
+    pub(crate) fn poll_watched(self) -> (Option<Self>, Places) {
+        trace::watch(|| self.poll_with(watching_waker))
+    }
+
+    #[inline(always)]
+    fn poll_with(self, waker: impl Fn(&TaskRef) -> BorrowedWaker<'_>) -> Option<Self> {
         let task = self.0;
         match task.task.state().start_poll() {
             Start::Poll => {}
@@ -240,7 +262,7 @@ impl<S: Schedule> Notified<S> {
             }
         }
         let polled = {
-            let waker = borrowed_waker(&task.task);
+            let waker = waker(&task.task);
             let poll = task.task.header().vtable.poll;
             // SAFETY: running by our leave; the future is there until a poll says otherwise.
             unsafe { poll(task.as_raw(), &mut Context::from_waker(&waker)) }
@@ -267,7 +289,8 @@ impl<S: Schedule> Notified<S> {
 }
 
 impl<S: Schedule> Task<S> {
-    #[inline]
+    // In the one poll that is hot, too: left to itself the compiler shares it with the others.
+    #[inline(always)]
     fn finish_poll(self) -> Option<Notified<S>> {
         match self.task.state().finish_poll() {
             Finish::Idle => self.forget(),

@@ -91,6 +91,7 @@ mod meta;
 mod owned;
 mod slot;
 mod state;
+mod trace;
 mod vtable;
 mod waker;
 
@@ -106,6 +107,8 @@ pub(crate) use meta::Meta;
 use owned::Owner;
 pub(crate) use owned::{OwnedTasks, unowned};
 pub(crate) use slot::Slot;
+pub(crate) use state::Phase;
+pub(crate) use trace::Places;
 
 /// What a task needs of its scheduler. A value of this type is in each task.
 pub(crate) trait Schedule: Sized + Send + Sync + 'static {

@@ -48,6 +48,19 @@ pub(super) struct State(AtomicUsize);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Snapshot(usize);
 
+/// What a task is at, as far as its state word says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It waits for a wake-up.
+    Idle,
+    /// It has a notification, and waits to be polled.
+    Queued,
+    /// A thread polls or ends it.
+    Running,
+    /// It is complete.
+    Ended,
+}
+
 /// After [`State::start_poll`], for the bearer of the notification.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
@@ -367,6 +380,15 @@ fn check_overflow(word: usize) {
 impl Snapshot {
     fn has(self, flag: usize) -> bool {
         self.0 & flag != 0
+    }
+
+    pub(super) fn phase(self) -> Phase {
+        match self {
+            _ if self.is_complete() => Phase::Ended,
+            _ if self.is_running() => Phase::Running,
+            _ if self.is_notified() => Phase::Queued,
+            _ => Phase::Idle,
+        }
     }
 
     pub(super) fn is_running(self) -> bool {

@@ -9,10 +9,14 @@ use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::cell::Header;
+use super::trace;
 use super::vtable::TaskRef;
 
 /// One table for tasks of all types: what differs is behind the task's own table.
 static TABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// For polls that are [watched](super::trace): clones of these wakers are ordinary ones.
+static WATCHING: RawWakerVTable = RawWakerVTable::new(watched_clone, wake, watched_wake_by_ref, drop_waker);
 
 /// A waker that borrows the reference of the running task.
 pub(super) struct BorrowedWaker<'a> {
@@ -20,9 +24,16 @@ pub(super) struct BorrowedWaker<'a> {
     _task: PhantomData<&'a TaskRef>,
 }
 
+#[inline]
 pub(super) fn borrowed_waker(task: &TaskRef) -> BorrowedWaker<'_> {
     // SAFETY: the functions of the table do what a waker's must. This waker's count is never given up, see below.
-    let waker = unsafe { Waker::from_raw(raw(task.as_raw())) };
+    let waker = unsafe { Waker::from_raw(raw(task.as_raw(), &TABLE)) };
+    BorrowedWaker { waker: ManuallyDrop::new(waker), _task: PhantomData }
+}
+
+pub(super) fn watching_waker(task: &TaskRef) -> BorrowedWaker<'_> {
+    // SAFETY: as above.
+    let waker = unsafe { Waker::from_raw(raw(task.as_raw(), &WATCHING)) };
     BorrowedWaker { waker: ManuallyDrop::new(waker), _task: PhantomData }
 }
 
@@ -34,8 +45,8 @@ impl Deref for BorrowedWaker<'_> {
     }
 }
 
-fn raw(task: NonNull<Header>) -> RawWaker {
-    RawWaker::new(task.as_ptr().cast_const().cast(), &TABLE)
+fn raw(task: NonNull<Header>, table: &'static RawWakerVTable) -> RawWaker {
+    RawWaker::new(task.as_ptr().cast_const().cast(), table)
 }
 
 /// # Safety
@@ -51,7 +62,19 @@ unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the waker is borrowed through the call.
     let task = unsafe { borrow(data) };
     task.meta().span.waker("waker.clone");
-    raw(TaskRef::clone(&task).into_raw())
+    raw(TaskRef::clone(&task).into_raw(), &TABLE)
+}
+
+unsafe fn watched_clone(data: *const ()) -> RawWaker {
+    trace::note_place();
+    // SAFETY: under the same conditions.
+    unsafe { clone(data) }
+}
+
+unsafe fn watched_wake_by_ref(data: *const ()) {
+    trace::note_place();
+    // SAFETY: under the same conditions.
+    unsafe { wake_by_ref(data) };
 }
 
 unsafe fn wake(data: *const ()) {
