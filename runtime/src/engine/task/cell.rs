@@ -141,7 +141,9 @@ pub(super) fn allocate<F: Future + 'static, S: Schedule>(
     };
     let join = JoinSlot(UnsafeCell::new(MaybeUninit::uninit()));
     let body = Body { front: Front { header, join }, scheduler };
-    let cell = Box::new(Cell { body, stage: UnsafeCell::new(Stage::Future(future)) });
+    // In this order the task is built where it stays, and not built elsewhere and copied.
+    let place = Box::new_uninit();
+    let cell = Box::write(place, Cell { body, stage: UnsafeCell::new(Stage::Future(future)) });
     NonNull::from(Box::leak(cell)).cast()
 }
 
