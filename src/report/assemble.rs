@@ -70,6 +70,7 @@ pub(super) fn workload(run: &Measured<'_>, cores: Option<u64>) -> Workload {
         status,
         failure,
         started: rfc3339(record.started),
+        start_up_ns: record.start_up.map(|time| time.as_nanos() as u64),
         engine: record
             .hello
             .as_ref()

@@ -93,6 +93,8 @@ pub(super) struct Workload {
     pub(super) failure: Option<Failure>,
     /// RFC 3339, UTC.
     pub(super) started: String,
+    /// From then until its process had read its plan.
+    pub(super) start_up_ns: Option<u64>,
     pub(super) engine: Option<Engine>,
     /// The plug-in that the workload is in.
     pub(super) plugin: Option<Plugin>,

@@ -86,6 +86,7 @@ impl Made {
                 seed: 7,
             },
             started: start(),
+            start_up: Some(Duration::from_millis(4)),
             hello: Some(Hello {
                 protocol: PROTOCOL,
                 pid: 4711,

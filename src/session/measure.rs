@@ -100,6 +100,7 @@ impl Session {
             name: run.name.clone(),
             plan: run.plan.clone(),
             started: SystemTime::now(),
+            start_up: None,
             hello: None,
             intervals: Vec::new(),
             done: None,
@@ -126,9 +127,10 @@ impl Session {
         progress: &mut Progress,
     ) -> Outcome {
         let run = self.started.replace(self.started.get() + 1);
+        let began = Instant::now();
         let started = command.and_then(|command| Measuring::start(command, plan, run, self.sender.clone()));
         let mut watch = match started {
-            Ok(child) => Watch::new(child, plan, self.limits, record),
+            Ok(child) => Watch::new(child, began, plan, self.limits, record),
             Err(error) => {
                 let message = format!("cannot start the measuring process: {error}");
                 return Outcome::Failed { message, hint: None, is_input: false };

@@ -1,7 +1,7 @@
 //! What a measured run left behind: the border between measuring (`session`) and telling (`report`).
 #![forbid(unsafe_code)]
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use workloads::wire::{Done, Hello, Interval, Plan};
 
@@ -14,6 +14,8 @@ pub(crate) struct RunRecord {
     pub(crate) plan: Plan,
     /// Wall clock at the start of the child.
     pub(crate) started: SystemTime,
+    /// From then until the child had loaded everything, a plug-in included, read its plan, and said so.
+    pub(crate) start_up: Option<Duration>,
     /// Who measured. `None`: the child never said.
     pub(crate) hello: Option<Hello>,
     /// The measured slices in order, without those of the warm-up.

@@ -41,6 +41,8 @@ impl Default for Limits {
 /// The watch over one child.
 pub(super) struct Watch<'a> {
     child: Measuring,
+    /// When the child was started.
+    began: Instant,
     plan: &'a Plan,
     limits: Limits,
     record: &'a mut RunRecord,
@@ -57,12 +59,19 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(child: Measuring, plan: &'a Plan, limits: Limits, record: &'a mut RunRecord) -> Self {
+    pub(super) fn new(
+        child: Measuring,
+        began: Instant,
+        plan: &'a Plan,
+        limits: Limits,
+        record: &'a mut RunRecord,
+    ) -> Self {
         let deadline = Instant::now() + limits.setup;
         let phase = Some(Phase::Setup);
         let border = plan.plugin.is_some().then(|| Border::new(plan));
         Self {
             child,
+            began,
             plan,
             limits,
             record,
@@ -100,6 +109,7 @@ impl<'a> Watch<'a> {
             }
             Frame::Hello(hello) => {
                 progress.stream(hello.streams.first());
+                self.record.start_up = Some(self.began.elapsed());
                 self.record.hello = Some(hello);
             }
             Frame::Phase { phase } => {
