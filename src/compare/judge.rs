@@ -324,7 +324,7 @@ fn warnings(comparison: &Comparison, measured: &[Block]) -> Vec<String> {
             .filter_map(|judged| Some(format!("{} {:.1} %", judged.metric, 100.0 * judged.detectable?)))
             .collect();
         warnings.push(format!(
-            "--quick: short windows and few blocks; smaller changes than these are likely to be missed: {}",
+            "--quick: short windows; smaller changes than these are likely to be missed: {}",
             seen.join(", ")
         ));
     }
