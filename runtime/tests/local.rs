@@ -18,6 +18,7 @@ use runtime::config::{Flavor, RuntimeConfig};
 use runtime::io::{AsyncReadExt, AsyncWriteExt};
 use runtime::net::{TcpListener, TcpStream};
 use runtime::runtime::{Builder, Handle, LocalRuntime, Runtime, RuntimeFlavor};
+use runtime::sync::oneshot;
 use runtime::task::{self, JoinHandle, JoinSet, LocalSet, spawn_local, yield_now};
 use runtime::time::{sleep, timeout};
 
@@ -738,6 +739,45 @@ fn a_set_that_is_gone_cancels_what_comes_under_its_guard() {
     dropped.expect_here(1);
     drop(guard);
     assert!(support::current().block_on(task).unwrap_err().is_cancelled());
+}
+
+/// The guard of a set that was made inside of its turn, and goes when the turn is long over: a task that is woken then
+/// has to wake whoever polls the set.
+#[test]
+fn a_guard_that_outlives_its_turn_loses_no_wake_up() {
+    let rt = support::current();
+    let set = LocalSet::new();
+    let (send, receive) = oneshot::channel();
+    let waits = set.spawn_local(receive);
+    let guard = RefCell::new(None);
+    rt.block_on(set.run_until(async {
+        *guard.borrow_mut() = Some(set.enter());
+        yield_now().await;
+    }));
+    drop(guard);
+    rt.spawn(async move {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        send.send(7).unwrap();
+    });
+    let got = rt.block_on(async { timeout(LOST, set.run_until(waits)).await.expect("a lost wake-up") });
+    assert_eq!(got.unwrap(), Ok(7));
+}
+
+/// A set that is driven by one of its own tasks, too: whoever drives it from outside still hears of each wake-up.
+#[test]
+fn a_set_driven_inside_of_its_own_turn_loses_no_wake_up() {
+    for new in [support::current as fn() -> Runtime, || support::multi(2)] {
+        let rt = new();
+        let set = Rc::new(LocalSet::new());
+        let inner = set.clone();
+        let nested = async move { inner.run_until(woken_from_elsewhere()).await };
+        rt.block_on(async {
+            let outer = set.run_until(async move { spawn_local(nested).await.unwrap() });
+            timeout(LOST, outer).await.expect("a lost wake-up");
+        });
+    }
 }
 
 /// A set inside of a task of another one.

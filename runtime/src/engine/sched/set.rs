@@ -41,6 +41,8 @@ struct Inner {
     queue: RefCell<VecDeque<Notified>>,
     /// Polls so far, wrapping.
     tick: Cell<u32>,
+    /// Whether it takes a turn right now, and will see what is queued.
+    in_turn: Cell<bool>,
 }
 
 /// The part that tasks and their wakers know.
@@ -55,20 +57,14 @@ struct Shared {
 #[derive(Clone)]
 struct SetRef(Arc<Shared>);
 
-/// The set that spawns on this thread go to.
-struct Entered {
-    set: Set,
-    /// Whether it takes a turn right now, and will see what is queued.
-    in_turn: bool,
-}
-
 thread_local! {
-    static ENTERED: RefCell<Option<Entered>> = const { RefCell::new(None) };
+    /// The set that spawns on this thread go to.
+    static ENTERED: RefCell<Option<Set>> = const { RefCell::new(None) };
 }
 
 /// Puts the thread's former set back.
 pub(crate) struct Leave {
-    former: Option<Entered>,
+    former: Option<Set>,
 }
 
 impl Drop for Leave {
@@ -80,26 +76,41 @@ impl Drop for Leave {
 }
 
 /// What `f` says of the set that this thread has entered. It runs no foreign code.
-fn of_entered<R>(f: impl FnOnce(&Entered) -> R) -> Option<R> {
+fn of_entered<R>(f: impl FnOnce(&Set) -> R) -> Option<R> {
     ENTERED.try_with(|entered| entered.borrow().as_ref().map(f)).ok().flatten()
 }
 
 /// The set that this thread has entered.
 pub(crate) fn current() -> Option<Set> {
-    of_entered(|entered| entered.set.clone())
+    of_entered(Set::clone)
 }
 
 /// The set of these tasks, if this thread takes a turn of it right now.
 fn in_turn(shared: &Arc<Shared>) -> Option<Set> {
-    of_entered(|now| (now.in_turn && Arc::ptr_eq(&now.set.0.shared, shared)).then(|| now.set.clone()))
+    of_entered(|set| (set.0.in_turn.get() && Arc::ptr_eq(&set.0.shared, shared)).then(|| set.clone()))
         .flatten()
+}
+
+/// While it lives, the set takes a turn.
+struct Turn<'a> {
+    set: &'a Set,
+    /// Whether it is inside of another turn of the set.
+    nested: bool,
+    _leave: Leave,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.set.0.in_turn.set(self.nested);
+    }
 }
 
 impl Set {
     pub(crate) fn new() -> Self {
         let shared = Shared { inject: Inject::new(), owned: OwnedTasks::new(1), waker: AtomicWaker::new() };
         let queue = RefCell::new(VecDeque::new());
-        Self(Rc::new(Inner { shared: Arc::new(shared), queue, tick: Cell::new(0) }))
+        let (tick, in_turn) = (Cell::new(0), Cell::new(false));
+        Self(Rc::new(Inner { shared: Arc::new(shared), queue, tick, in_turn }))
     }
 
     /// What tells it from every other set and runtime.
@@ -109,12 +120,12 @@ impl Set {
 
     /// Makes it the one that spawns on this thread go to.
     pub(crate) fn enter(&self) -> Leave {
-        self.enter_as(false)
+        let this = self.clone();
+        Leave { former: ENTERED.try_with(|current| current.replace(Some(this))).ok().flatten() }
     }
 
-    fn enter_as(&self, in_turn: bool) -> Leave {
-        let entered = Entered { set: self.clone(), in_turn };
-        Leave { former: ENTERED.try_with(|current| current.replace(Some(entered))).ok().flatten() }
+    fn begin_turn(&self) -> Turn<'_> {
+        Turn { _leave: self.enter(), nested: self.0.in_turn.replace(true), set: self }
     }
 
     /// Makes a task of a future, and queues it.
@@ -140,9 +151,12 @@ impl Set {
 
     /// Registers who is to poll the set when a task becomes ready, and runs `f` as part of a turn.
     pub(crate) fn take_turn<R>(&self, waker: &Waker, f: impl FnOnce() -> R) -> R {
-        self.0.shared.waker.register(waker);
         let _stay = enter::stay_in();
-        let _leave = self.enter_as(true);
+        let turn = self.begin_turn();
+        // One of the set's own tasks that polls the set is polled by the turn around this one, whose waker stays.
+        if !turn.nested {
+            self.0.shared.waker.register(waker);
+        }
         f()
     }
 
@@ -175,7 +189,7 @@ impl Set {
     pub(crate) fn close(&self) {
         let shared = &self.0.shared;
         let _stay = enter::stay_in();
-        let _leave = self.enter_as(true);
+        let _turn = self.begin_turn();
         shared.owned.close_and_shutdown_all(0);
         shared.inject.close();
         shared.inject.clear();
