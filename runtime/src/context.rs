@@ -6,7 +6,7 @@
 //! Next file to read: `handle.rs`.
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -26,6 +26,12 @@ thread_local! {
     /// The runtimes that were made current and still are, the current one last. Counted, so that foreign code can run on
     /// one and enter another meanwhile.
     static ENTERED: RefCell<Vec<Rc<Handle>>> = const { RefCell::new(Vec::new()) };
+}
+
+// Const and without a destructor: it can be read while the thread's other locals are torn down.
+thread_local! {
+    /// The number of the scheduler that has started this thread, or 0.
+    static STARTED_BY: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Makes a runtime the current one of this thread until it is dropped.
@@ -159,13 +165,20 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     sched::aside(|| coop::with_unconstrained(f))
 }
 
+/// Whether this thread belongs to a runtime, which ends only after it.
+pub(crate) fn is_thread_of(sched: &SchedRef) -> bool {
+    STARTED_BY.get() == sched.number()
+}
+
 /// What a worker's thread does around its whole life.
 pub(crate) fn around_worker(sched: &SchedRef, f: &mut dyn FnMut()) {
+    STARTED_BY.set(sched.number());
     block_on(&Handle::new(sched.clone()), Alone::No, f);
 }
 
 /// What a thread of the blocking pool does around its whole life: it may block, and so is not inside.
 pub(crate) fn around_blocking(sched: &SchedRef, f: &mut dyn FnMut()) {
+    STARTED_BY.set(sched.number());
     let handle = Handle::new(sched.clone());
     let _current = set_current(&handle);
     f();

@@ -77,7 +77,8 @@ pub enum RuntimeFlavor {
 /// When it is dropped, no task is polled any more, every task that has not ended is dropped, and the drop waits for
 /// the worker threads and for blocking closures that have begun, as long as they take. See
 /// [`shutdown_timeout`](Self::shutdown_timeout) and [`shutdown_background`](Self::shutdown_background) for less
-/// patience.
+/// patience. Where one of its own threads drops it, in `spawn_blocking` or `block_in_place`, nobody waits: that thread
+/// would wait for itself.
 ///
 /// ```
 /// use runtime::runtime::Runtime;
@@ -313,8 +314,9 @@ impl Drop for Runtime {
             return;
         }
         self.close();
+        let waits_for_itself = context::is_thread_of(self.handle.sched());
         if !enter::is_entered() {
-            self.wait(None);
+            self.wait(if waits_for_itself { Some(Duration::ZERO) } else { None });
             return;
         }
         self.handle.sched().stop_monitor(false);

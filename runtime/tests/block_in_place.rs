@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::future::pending;
+use std::future::{Future, pending};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use runtime::net::TcpListener;
-use runtime::runtime::{Builder, Handle, Runtime};
+use runtime::runtime::{Builder, Handle, Runtime, worker_index};
 use runtime::task::{self, block_in_place, yield_now};
 use runtime::time::sleep;
 
@@ -613,4 +613,57 @@ fn a_thread_that_lost_its_core_serves_a_later_call() {
         rt.block_on(task).unwrap();
     }
     assert!((2..50).contains(&starts.load(SeqCst)), "{starts:?} threads");
+}
+
+#[test]
+fn a_thread_without_its_core_is_no_worker() {
+    let rt = support::multi(1);
+    let task = rt.spawn(async {
+        let (send, receive) = mpsc::channel();
+        task::spawn(async move { send.send(worker_index()).unwrap() });
+        assert_eq!(worker_index(), Some(0));
+        let other = block_in_place(|| receive.recv_timeout(LOST)).unwrap();
+        (other, worker_index())
+    });
+    assert_eq!(rt.block_on(task).unwrap(), (Some(0), None));
+}
+
+/// The runtime's last owner is on a thread of its own: to wait for that one would never end.
+fn its_own_thread_may_drop_the_runtime(new: fn() -> Runtime, run: fn(&Handle, Box<dyn FnOnce() + Send>)) {
+    let rt = Arc::new(new());
+    let (handle, drops) = (rt.handle().clone(), Drops::default());
+    let tracked = drops.track();
+    handle.spawn(async move {
+        let _tracked = tracked;
+        pending::<()>().await;
+    });
+    let (last, (go, goes), (send, receive)) = (rt.clone(), mpsc::channel::<()>(), mpsc::channel());
+    let drops_it = move || {
+        goes.recv().unwrap_err();
+        drop(last);
+        send.send(()).unwrap();
+    };
+    run(&handle, Box::new(drops_it));
+    drop(rt);
+    drop(go);
+    receive.recv_timeout(LOST).expect("it waits for itself");
+    let ended = (0..600).any(|_| {
+        thread::sleep(LOST / 600 * u32::from(drops.count() == 0));
+        drops.count() == 1
+    });
+    assert!(ended, "a task was not dropped");
+}
+
+#[test]
+fn a_runtime_may_be_dropped_in_place() {
+    for new in [|| support::multi(1), || support::multi(4)] {
+        its_own_thread_may_drop_the_runtime(new, |handle, f| drop(handle.spawn(async { block_in_place(f) })));
+    }
+}
+
+#[test]
+fn a_runtime_may_be_dropped_on_its_pool() {
+    for new in [support::current as fn() -> Runtime, || support::multi(1), || support::multi(4)] {
+        its_own_thread_may_drop_the_runtime(new, |handle, f| drop(handle.spawn_blocking(f)));
+    }
 }

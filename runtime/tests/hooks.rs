@@ -368,3 +368,29 @@ fn a_shutdown_in_time_reports_nothing() {
         assert_eq!(report.to_string(), "everything has stopped", "{flavour}");
     }
 }
+
+/// What the hook of parking brings is work, and the worker parks another time. It is told of the end of this one, too.
+#[test]
+fn each_park_has_its_unpark() {
+    for (flavour, mut builder) in builders() {
+        let parked = Arc::new(AtomicUsize::new(0));
+        let (down, up) = (parked.clone(), parked.clone());
+        let spawned = AtomicUsize::new(0);
+        let builder = builder
+            .on_thread_park(move || {
+                down.fetch_add(1, SeqCst);
+                if spawned.fetch_add(1, SeqCst) < 10 {
+                    task::spawn(async {});
+                }
+            })
+            .on_thread_unpark(move || {
+                up.fetch_sub(1, SeqCst);
+            });
+        let rt = flavour.build(builder);
+        while rt.metrics().spawned_tasks_count() < 10 {
+            rt.block_on(rt.spawn(yield_now())).unwrap();
+        }
+        drop(rt);
+        assert_eq!(parked.load(SeqCst), 0, "{flavour}");
+    }
+}

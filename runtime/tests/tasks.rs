@@ -642,6 +642,8 @@ fn a_thread_that_cannot_be_started_is_an_error_and_leaves_nothing() {
 #[test]
 fn a_panic_while_the_threads_are_started_leaves_none_behind() {
     let named = AtomicUsize::new(0);
+    let held = Arc::new(());
+    let hold = held.clone();
     let (ends, ended) = mpsc::channel();
     let text = panic_text(|| {
         let built = runtime::runtime::Builder::new_multi_thread()
@@ -651,11 +653,16 @@ fn a_panic_while_the_threads_are_started_leaves_none_behind() {
                 _ => panic!("no name"),
             })
             .on_thread_stop(move || ends.send(thread::current().name().map(str::to_owned)).unwrap())
+            .on_stuck_poll(move |_| _ = &hold)
             .build();
         drop(built);
     });
     assert_eq!(text, "no name");
     assert_eq!(ended.recv_timeout(LOST).unwrap().as_deref(), Some("first"));
+    // Each thread of the runtime keeps its callbacks.
+    let tries =
+        (0..600).take_while(|_| Arc::strong_count(&held) > 1).map(|_| thread::sleep(LOST / 600)).count();
+    assert!(tries < 600, "a thread was left behind");
 }
 
 /// However seldom or often the worker looks at the events, one that yields for ever lets the others run.

@@ -188,7 +188,8 @@ impl<L: Link> List<L> {
     /// up in between; this list is empty and may be refilled meanwhile.
     ///
     /// # Safety
-    /// The drain is used under the list's lock only, its `Drop` included.
+    /// The drain is used under the list's lock only, its `Drop` included, and it is dropped: forgotten, it would leave
+    /// nodes that point at the sentinel when that is gone.
     #[allow(dead_code, reason = "for those that wake all who wait, in batches")]
     pub(crate) unsafe fn drain<'a>(&mut self, sentinel: Pin<&'a mut Links>) -> Drain<'a, L> {
         // SAFETY: the links are not moved while the drain, which borrows them, lives; then they are unlinked.

@@ -102,7 +102,6 @@ impl Driver {
         if let Some(io) = &self.registries.io {
             io.shut_down();
         }
-        // Last, because it passes a waker's panic on.
         if let Some(timers) = &self.registries.timers {
             timers.shutdown();
         }

@@ -250,8 +250,8 @@ pub(crate) fn aside<R>(f: impl FnOnce() -> R) -> R {
 pub(crate) fn worker_index() -> Option<usize> {
     tls::with(|here| match here {
         Here::Nobody => None,
-        Here::Multi(worker) => Some(worker.index),
-        Here::Current(worker) => Some(worker.index),
+        Here::Multi(worker) => worker.index_here(),
+        Here::Current(worker) => worker.index_here(),
     })
 }
 

@@ -215,8 +215,9 @@ impl Worker<Multi> {
 
     /// Takes the core back, if nobody has it yet.
     pub(crate) fn take_back(&self) {
-        let core = self.shared.policy.handoff.take_back(self.index);
-        *self.core.borrow_mut() = core;
+        if let Some(core) = self.shared.policy.handoff.take_back(self.index) {
+            *self.core.borrow_mut() = Some(core);
+        }
     }
 
     fn run_until_closed(&self, mut core: Box<Core<Multi>>) {
@@ -248,7 +249,7 @@ impl Worker<Multi> {
         let (core, ()) = self.lend(core, || shared.services.hooks.parking());
         let mut core = core?;
         if core.has_tasks() {
-            return Some(core);
+            return self.lend(core, || shared.services.hooks.unparked()).0;
         }
         let last_searcher = policy.idle.fall_asleep(self.index, core.searching);
         core.searching = false;
@@ -501,6 +502,7 @@ impl Drop for Workers {
     /// Also when the naming of a thread panicked, and the runtime never came to be.
     fn drop(&mut self) {
         self.close();
+        self.shared.monitor.stop(false);
     }
 }
 

@@ -134,11 +134,7 @@ impl<P: Policy> Shared<P> {
 
     /// The index of this runtime's worker on this thread.
     pub(crate) fn worker_here(this: &Arc<Self>) -> Option<usize> {
-        tls::with(|here| {
-            let worker = P::here(here).filter(|worker| Arc::ptr_eq(&worker.shared, this))?;
-            // A thread that has handed its core on is no worker any more: another one has that index.
-            worker.core.borrow().is_some().then_some(worker.index)
-        })
+        tls::with(|here| P::here(here).filter(|worker| Arc::ptr_eq(&worker.shared, this))?.index_here())
     }
 
     /// Queues a task that has become ready: on the worker's own queue if this is one, else on the global one.

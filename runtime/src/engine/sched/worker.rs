@@ -30,6 +30,12 @@ impl<P: Policy> Worker<P> {
         Self { shared, index, core: RefCell::new(None), defer: Defer::default(), now: Cell::new(0) }
     }
 
+    /// The worker's index, for foreign code. A thread that has handed its core on is no worker any more: another one has
+    /// that index.
+    pub(crate) fn index_here(&self) -> Option<usize> {
+        self.core.borrow().is_some().then_some(self.index)
+    }
+
     /// Runs foreign code with the core where it can be found.
     pub(crate) fn lend<R>(&self, core: Box<Core<P>>, f: impl FnOnce() -> R) -> (Option<Box<Core<P>>>, R) {
         *self.core.borrow_mut() = Some(core);

@@ -242,11 +242,8 @@ impl<S: Schedule> OwnedTasks<S> {
         for shard in &self.shards {
             let mut left = shard.live.load(Relaxed);
             while left > 0 {
-                let some = shard.rotate(left.min(MAX_ROTATED));
-                if some.is_empty() {
-                    break;
-                }
-                left -= some.len();
+                let (some, all) = shard.rotate(left.min(MAX_ROTATED));
+                left = if all || some.is_empty() { 0 } else { left - some.len() };
                 for task in some {
                     if let ControlFlow::Break(value) = f(task) {
                         return Some(value);
@@ -281,9 +278,13 @@ impl<S: Schedule> OwnedTasks<S> {
 impl Shard {
     /// References to so many tasks from the back of the list, which go to its front: the next call goes on with those
     /// before them. New tasks are put in front, too, and are met last.
-    fn rotate<S: Schedule>(&self, count: usize) -> Vec<Task<S>> {
+    ///
+    /// Of a closed list it returns all there are, and true: whoever shuts them down counts on the list's order, which only
+    /// a whole turn leaves as it is.
+    fn rotate<S: Schedule>(&self, count: usize) -> (Vec<Task<S>>, bool) {
         let mut some = Vec::with_capacity(count);
-        self.members.with(|members| {
+        let all = self.members.with(|members| {
+            let count = if members.closed { self.live.load(Relaxed) } else { count };
             while some.len() < count
                 && let Some(task) = members.tasks.pop_back()
             {
@@ -293,8 +294,9 @@ impl Shard {
                 let linked = ManuallyDrop::new(unsafe { adopt::<S>(task) });
                 some.push(linked.another());
             }
+            members.closed
         });
-        some
+        (some, all)
     }
 
     /// A reference to a task, to end it. It leaves the list, unless it is being polled: then it does when it has ended,

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
-use super::support::{self, Drops, Sched, Wakes, finished, poll_join};
+use super::support::{self, Drops, Sched, Token, Wakes, finished, poll_join};
 use crate::engine::task::{AbortHandle, Id, JoinError, JoinHandle, Meta, id, try_id, unowned};
 
 #[test]
@@ -274,6 +274,32 @@ fn a_shutdown_ends_every_task_in_every_state() {
     // The two notifications that were queued find nothing to do.
     sched.run();
     assert_eq!((sched.owned().spawned_count(), sched.counts().released.load(SeqCst)), (3, 4));
+}
+
+/// A report may look through the list in the middle of a shutdown, while a task runs that the shutdown has to pass over.
+#[test]
+fn a_look_at_the_list_hides_no_task_from_a_shutdown() {
+    struct Looks(Sched, #[expect(dead_code, reason = "it counts its drop")] Token);
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            drop(self.0.owned().find(|_| true));
+        }
+    }
+    let (sched, drops) = (Sched::new(), Drops::default());
+    let closes = sched.clone();
+    let running = sched.spawn(async move { closes.owned().close_and_shutdown_all(0) });
+    // Several times as many as are shown at once, in each of the shards.
+    for _ in 0..10_000 {
+        let looks = Looks(sched.clone(), drops.token());
+        drop(sched.spawn(async move {
+            let _looks = looks;
+            pending::<()>().await;
+        }));
+    }
+    sched.pop().unwrap().run();
+    assert_eq!((drops.count(), sched.owned().len()), (10_000, 0));
+    finished(running).unwrap();
+    sched.finish();
 }
 
 #[test]
