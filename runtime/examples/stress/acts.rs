@@ -1,94 +1,74 @@
 //! What tasks do to the runtime: one small thing each, all of which end, unless they are aborted or shut down.
 //!
-//! Next file to read: `foreign.rs`.
+//! Next file to read: `events.rs`.
 #![forbid(unsafe_code)]
 
-use std::fmt::Debug;
 use std::future::{self, Future, poll_fn};
 use std::panic::panic_any;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use runtime::io::{AsyncReadExt, AsyncWriteExt};
-use runtime::net::{TcpListener, TcpStream};
+use runtime::net::TcpListener;
 use runtime::sync::oneshot;
-use runtime::task::{self, JoinError, JoinHandle, JoinSet, spawn_blocking, yield_now};
-use runtime::time::{self, Instant, sleep, timeout};
+use runtime::task::{self, JoinHandle, JoinSet, spawn_blocking, yield_now};
+use runtime::time::sleep;
 
-use crate::Planned;
-use crate::foreign::{Post, Signal, dawdle};
+use crate::ctx::{Clock, Ctx, Home, expect_cancelled, expect_done, must};
+use crate::foreign::{Signal, dawdle};
 use crate::ledger::{Ledger, Tracked};
+use crate::{Planned, aside, events, local};
 
-/// What an act works with.
-pub(crate) struct Ctx {
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) post: Post,
-    pub(crate) rng: fastrand::Rng,
-    depth: u32,
-}
-
-type Act = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-impl Ctx {
-    pub(crate) fn new(ledger: Arc<Ledger>, post: Post, rng: fastrand::Rng) -> Self {
-        Self { ledger, post, rng, depth: 0 }
-    }
-
-    fn child(&mut self) -> Self {
-        let (ledger, post) = (self.ledger.clone(), self.post.clone());
-        Self { ledger, post, rng: self.rng.fork(), depth: self.depth + 1 }
-    }
-
-    fn micros(&mut self, below: u64) -> Duration {
-        Duration::from_micros(self.rng.u64(..below))
-    }
-
-    /// A signal that a foreign thread will give.
-    fn signal(&mut self) -> Arc<Signal> {
-        let signal = Arc::new(Signal::default());
-        let theirs = signal.clone();
-        self.post.run(&mut self.rng, move |rng| theirs.say(rng));
-        signal
-    }
-}
+pub(crate) type Act = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Spawns an act chosen at random.
 pub(crate) fn spawn(ctx: &mut Ctx) -> JoinHandle<()> {
+    if ctx.home != Home::None && ctx.rng.bool() {
+        return local::spawn(ctx);
+    }
     task::spawn(choose(ctx.child()))
 }
 
-/// Waits for the shutdown if that is why something has failed, and panics if it is not.
-async fn must<T, E: Debug>(ledger: &Ledger, result: Result<T, E>, what: &str) -> T {
-    match result {
-        Ok(value) => value,
-        Err(_) if ledger.is_closing() => future::pending().await,
-        Err(error) => panic!("{what}: {error:?}"),
+pub(crate) fn choose(mut ctx: Ctx) -> Act {
+    if ctx.home == Home::Aside {
+        return choose_aside(ctx);
     }
-}
-
-/// Of an act that nobody aborts.
-pub(crate) async fn expect_done(ledger: &Ledger, result: Result<(), JoinError>) {
-    must(ledger, result, "an act has failed").await;
-}
-
-fn choose(mut ctx: Ctx) -> Act {
-    match ctx.rng.u32(..14) {
+    match ctx.rng.u32(..22) {
         0 => Box::pin(yields(ctx)),
         1 => Box::pin(ping_pong(ctx)),
         2 => Box::pin(waits_for_foreigners(ctx)),
         3 => Box::pin(is_teased(ctx)),
         4 => Box::pin(aborts(ctx)),
-        5 => Box::pin(naps(ctx)),
-        6 => Box::pin(times_out(ctx)),
+        5 => Box::pin(events::naps(ctx)),
+        6 => Box::pin(events::times_out(ctx)),
         7 => Box::pin(blocks(ctx)),
-        8 => Box::pin(echoes(ctx)),
-        9 if ctx.depth < 4 => Box::pin(forks(ctx)),
-        10 => Box::pin(panics(ctx)),
-        11 => Box::pin(gathers(ctx)),
-        12 => Box::pin(resets(ctx)),
+        8 => Box::pin(events::echoes(ctx)),
+        9 | 10 if ctx.depth < 4 => Box::pin(forks(ctx)),
+        11 => Box::pin(panics(ctx)),
+        12 | 13 => Box::pin(gathers(ctx)),
+        14 => Box::pin(events::resets(ctx)),
+        15 | 16 if ctx.land.has_workers && ctx.home == Home::None => Box::pin(aside::blocks_in_place(ctx)),
+        17 if ctx.land.has_workers && ctx.home == Home::None => Box::pin(aside::is_woken_by_what_blocks(ctx)),
+        18 if ctx.land.takes_sets && ctx.depth < 4 => Box::pin(aside::hosts_a_set(ctx)),
+        19 if ctx.land.clock == Clock::Advanced => Box::pin(events::advances(ctx)),
+        20 => Box::pin(yields(ctx)),
         _ => Box::pin(wakes_itself(ctx)),
+    }
+}
+
+/// One that needs neither timers nor sockets, which the end of the runtime could take away under it.
+fn choose_aside(mut ctx: Ctx) -> Act {
+    match ctx.rng.u32(..9) {
+        0 => Box::pin(ping_pong(ctx)),
+        1 => Box::pin(waits_for_foreigners(ctx)),
+        2 => Box::pin(is_teased(ctx)),
+        3 => Box::pin(aborts(ctx)),
+        4 if ctx.depth < 4 => Box::pin(forks(ctx)),
+        5 => Box::pin(panics(ctx)),
+        6 => Box::pin(gathers(ctx)),
+        7 => Box::pin(wakes_itself(ctx)),
+        _ => Box::pin(yields(ctx)),
     }
 }
 
@@ -199,12 +179,15 @@ async fn aborts(mut ctx: Ctx) {
     }
     tracked.at("waiting for the victim");
     if let Err(error) = victim.await {
-        assert!(error.is_cancelled(), "an act has panicked: {error}");
+        expect_cancelled(&ctx.ledger, &error);
     }
 }
 
 /// Never ends by itself: something for an abort or a shutdown.
 pub(crate) fn endless(ctx: &mut Ctx) -> JoinHandle<()> {
+    if ctx.home != Home::None && ctx.rng.bool() {
+        return local::endless(ctx);
+    }
     let tracked = ctx.ledger.track("endless");
     let mut inner = ctx.child();
     match ctx.rng.u32(..6) {
@@ -216,13 +199,14 @@ pub(crate) fn endless(ctx: &mut Ctx) -> JoinHandle<()> {
             let _tracked = tracked;
             sleep(Duration::from_secs(100_000)).await;
         }),
-        2 => task::spawn(async move {
+        // A clock that stands would stand for ever.
+        2 if ctx.land.clock == Clock::Real => task::spawn(async move {
             loop {
                 tracked.at("yielding");
                 yield_now().await;
             }
         }),
-        3 => task::spawn(async move {
+        2 | 3 => task::spawn(async move {
             loop {
                 tracked.at("waiting for a foreign thread");
                 inner.signal().wait().await;
@@ -263,66 +247,6 @@ impl Drop for LastWords {
     }
 }
 
-async fn naps(mut ctx: Ctx) {
-    let tracked = ctx.ledger.track("napper");
-    for _ in 0..ctx.rng.u32(..4) {
-        let nap = ctx.micros(1500);
-        tracked.at("sleeping");
-        let end = Instant::now() + nap;
-        sleep(nap).await;
-        assert!(Instant::now() >= end, "a nap has ended early");
-    }
-}
-
-/// Moves a timer about while it waits, and drops some half-way.
-async fn resets(mut ctx: Ctx) {
-    let tracked = ctx.ledger.track("resetter");
-    let mut nap = pin!(sleep(Duration::from_secs(3600)));
-    for _ in 0..ctx.rng.u32(..5) {
-        let polled = poll_fn(|cx| Poll::Ready(nap.as_mut().poll(cx).is_ready())).await;
-        if !polled && ctx.rng.bool() {
-            yield_now().await;
-        }
-        let next = ctx.micros(1500);
-        nap.as_mut().reset(Instant::now() + next);
-        let mut dropped = pin!(sleep(ctx.micros(2000)));
-        let _ = poll_fn(|cx| Poll::Ready(dropped.as_mut().poll(cx).is_ready())).await;
-    }
-    let next = ctx.micros(2000);
-    nap.as_mut().reset(Instant::now() + next);
-    tracked.at("sleeping after resets");
-    nap.await;
-}
-
-async fn times_out(mut ctx: Ctx) {
-    let tracked = ctx.ledger.track("timer");
-    for _ in 0..ctx.rng.u32(..8) {
-        let long = Duration::from_secs(3600);
-        match ctx.rng.u32(..4) {
-            0 => {
-                tracked.at("waiting for a time-out");
-                let limit = ctx.micros(2000);
-                assert!(timeout(limit, future::pending::<()>()).await.is_err());
-            }
-            1 => {
-                tracked.at("waiting for a foreign thread before a time-out");
-                let wait = ctx.signal().wait();
-                assert!(timeout(long, wait).await.is_ok(), "an hour has passed");
-            }
-            2 => {
-                tracked.at("waiting for a foreign thread or a time-out");
-                let (wait, limit) = (ctx.signal().wait(), ctx.micros(500));
-                let _ = timeout(limit, wait).await;
-            }
-            _ => {
-                tracked.at("sleeping in a time-out");
-                let nap = ctx.micros(1500);
-                assert!(timeout(long, time::sleep(nap)).await.is_ok(), "an hour has passed");
-            }
-        }
-    }
-}
-
 async fn blocks(mut ctx: Ctx) {
     let tracked = ctx.ledger.track("blocker");
     for _ in 0..ctx.rng.u32(..4) {
@@ -343,55 +267,6 @@ async fn blocks(mut ctx: Ctx) {
             let _ = job.await;
         }
     }
-}
-
-async fn echoes(mut ctx: Ctx) {
-    let tracked = ctx.ledger.track("client");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
-    let theirs = ctx.ledger.track("server");
-    let server = task::spawn(async move {
-        theirs.at("accepting");
-        let (mut socket, _) = listener.accept().await?;
-        socket.set_nodelay(true)?;
-        let mut buffer = [0; 4096];
-        loop {
-            theirs.at("reading");
-            let count = socket.read(&mut buffer).await?;
-            if count == 0 {
-                return Ok::<_, std::io::Error>(());
-            }
-            theirs.at("writing");
-            socket.write_all(&buffer[..count]).await?;
-        }
-    });
-    tracked.at("connecting");
-    let mut socket = must(&ctx.ledger, TcpStream::connect(address).await, "the server listens").await;
-    // Else most of an episode is spent in waiting for delayed acknowledgements.
-    socket.set_nodelay(true).expect("a connection has this option");
-    for _ in 0..ctx.rng.u32(..8) {
-        let size = 1 + ctx.rng.usize(..20_000);
-        let message: Vec<u8> = (0..size).map(|at| at as u8).collect();
-        let (mut from, mut to) = socket.split();
-        let mut echo = vec![0; size];
-        tracked.at("writing and reading");
-        let mut write = pin!(to.write_all(&message));
-        let mut written = false;
-        let mut read = pin!(from.read_exact(&mut echo));
-        let exchange = poll_fn(|cx| {
-            if !written && let Poll::Ready(result) = write.as_mut().poll(cx) {
-                result?;
-                written = true;
-            }
-            read.as_mut().poll(cx)
-        });
-        must(&ctx.ledger, exchange.await, "the server echoes").await;
-        assert!(echo == message, "an echo differs");
-    }
-    drop(socket);
-    tracked.at("waiting for the server");
-    // The connection may have been reset, but the server must see its end.
-    let _ = must(&ctx.ledger, server.await, "the server does not panic").await;
 }
 
 async fn forks(mut ctx: Ctx) {
@@ -442,22 +317,53 @@ async fn panics(mut ctx: Ctx) {
     assert!(victim.await.is_err(), "neither aborted nor panicked");
 }
 
-/// A set of tasks, some of which are waited for; the rest is aborted by the drop of the set.
+/// A set of tasks, some of which are waited for; what becomes of the others varies.
 async fn gathers(mut ctx: Ctx) {
     let tracked = ctx.ledger.track("gatherer");
     let mut set = JoinSet::new();
     for _ in 0..ctx.rng.u32(..8) {
-        set.spawn(choose(ctx.child()));
+        match ctx.rng.u32(..5) {
+            0 => {
+                let (theirs, mut rng) = (ctx.ledger.track("job of a set"), ctx.rng.fork());
+                set.spawn_blocking(move || {
+                    theirs.at("running");
+                    dawdle(&mut rng);
+                });
+            }
+            1 if ctx.home != Home::None => {
+                set.spawn_local(local::choose(ctx.child_here()));
+            }
+            _ => {
+                set.spawn(choose(ctx.child()));
+            }
+        }
     }
     for _ in 0..ctx.rng.u32(..8) {
         tracked.at("waiting for one of a set");
-        match set.join_next().await {
+        let result = if ctx.rng.bool() { set.join_next().await } else { set.try_join_next() };
+        match result {
             Some(result) => expect_done(&ctx.ledger, result).await,
-            None => break,
+            None if set.is_empty() => break,
+            None => yield_now().await,
         }
     }
-    if ctx.rng.bool() {
-        tracked.at("shutting a set down");
-        set.shutdown().await;
+    match ctx.rng.u32(..5) {
+        0 => {
+            tracked.at("shutting a set down");
+            set.shutdown().await;
+        }
+        1 => {
+            set.abort_all();
+            tracked.at("waiting for an aborted set");
+            while let Some(result) = set.join_next().await {
+                if let Err(error) = result {
+                    expect_cancelled(&ctx.ledger, &error);
+                }
+            }
+        }
+        2 => set.detach_all(),
+        // Aborts from a thread that none of them belongs to.
+        3 => ctx.post.run(&mut ctx.rng, move |_| drop(set)),
+        _ => drop(set),
     }
 }

@@ -77,7 +77,7 @@ pub(crate) struct Signal {
 }
 
 impl Signal {
-    /// Waits for it.
+    /// Waits for it. One at a time can.
     pub(crate) fn wait(self: &Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
         let signal = self.clone();
         poll_fn(move |cx| {
@@ -107,6 +107,13 @@ impl Signal {
                 waker.wake();
             }
         }
+    }
+
+    /// Says it, from wherever this is.
+    pub(crate) fn say_plainly(&self) {
+        self.said.store(true, SeqCst);
+        let waker = self.waker.lock().unwrap().take();
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Wakes the task for nothing.

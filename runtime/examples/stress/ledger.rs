@@ -1,17 +1,21 @@
 //! Who has been made, where it is, and how often it has been dropped.
 //!
-//! Next file to read: `acts.rs`.
+//! Next file to read: `ctx.rs`.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::process;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use runtime::runtime::{Handle, RuntimeMetrics};
+
+use crate::foreign::Signal;
 
 /// Counts everything that moves; the watchdog barks when it stands still.
 static MOVES: AtomicU64 = AtomicU64::new(0);
@@ -26,6 +30,8 @@ pub(crate) struct Ledger {
     metrics: RuntimeMetrics,
     stage: Mutex<&'static str>,
     closing: AtomicBool,
+    /// Who wants to hear of the end before it begins.
+    listeners: Mutex<Vec<Arc<Signal>>>,
 }
 
 struct Entry {
@@ -33,10 +39,18 @@ struct Entry {
     number: usize,
     place: Mutex<&'static str>,
     drops: AtomicU32,
+    /// The thread that alone may touch it.
+    home: Option<ThreadId>,
 }
 
 /// Lives in a future, a job or a value, and tells the ledger when that is dropped.
 pub(crate) struct Tracked(Arc<Entry>);
+
+/// As [`Tracked`], for what is not `Send`: it must be polled and dropped where it was made.
+pub(crate) struct Homebound {
+    tracked: Tracked,
+    not_send: PhantomData<Rc<()>>,
+}
 
 /// How many of each kind there were.
 #[derive(Default)]
@@ -50,17 +64,27 @@ impl Ledger {
             metrics: handle.metrics(),
             stage: Mutex::new("running"),
             closing: AtomicBool::new(false),
+            listeners: Mutex::default(),
         });
         *CURRENT.lock().unwrap() = Some(ledger.clone());
         ledger
     }
 
     pub(crate) fn track(&self, kind: &'static str) -> Tracked {
+        self.enter(kind, None)
+    }
+
+    /// Tracks what belongs to this thread.
+    pub(crate) fn track_here(&self, kind: &'static str) -> Homebound {
+        Homebound { tracked: self.enter(kind, Some(thread::current().id())), not_send: PhantomData }
+    }
+
+    fn enter(&self, kind: &'static str, home: Option<ThreadId>) -> Tracked {
         moved();
         let mut entries = self.entries.lock().unwrap();
         let number = entries.len();
         let (place, drops) = (Mutex::new("made"), AtomicU32::new(0));
-        let entry = Arc::new(Entry { kind, number, place, drops });
+        let entry = Arc::new(Entry { kind, number, place, drops, home });
         entries.push(entry.clone());
         Tracked(entry)
     }
@@ -72,8 +96,25 @@ impl Ledger {
 
     /// The runtime is about to be shut down: from now on tasks may fail.
     pub(crate) fn close(&self) {
-        self.closing.store(true, SeqCst);
+        let listeners = {
+            let mut listeners = self.listeners.lock().unwrap();
+            self.closing.store(true, SeqCst);
+            std::mem::take(&mut *listeners)
+        };
+        listeners.iter().for_each(|listener| listener.say_plainly());
         self.stage("shutting down");
+    }
+
+    /// A signal that is given when the runtime is about to be shut down.
+    pub(crate) fn closes(&self) -> Arc<Signal> {
+        let signal = Arc::new(Signal::default());
+        let mut listeners = self.listeners.lock().unwrap();
+        if self.is_closing() {
+            signal.say_plainly();
+        } else {
+            listeners.push(signal.clone());
+        }
+        signal
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -112,9 +153,30 @@ impl Tracked {
     }
 }
 
+impl Homebound {
+    /// As [`Tracked::at`].
+    pub(crate) fn at(&self, place: &'static str) {
+        self.tracked.0.must_be_home("polled");
+        self.tracked.at(place);
+    }
+}
+
+impl Entry {
+    fn must_be_home(&self, what: &str) {
+        let here = thread::current().id();
+        if self.home.is_some_and(|home| home != here) {
+            violation(&format!(
+                "{} {} was {what} on {here:?}, not on {:?}",
+                self.kind, self.number, self.home
+            ));
+        }
+    }
+}
+
 impl Drop for Tracked {
     fn drop(&mut self) {
         moved();
+        self.0.must_be_home("dropped");
         let before = self.0.drops.fetch_add(1, SeqCst);
         if before > 0 {
             violation(&format!("{} {} was dropped {} times", self.0.kind, self.0.number, before + 1));
@@ -162,6 +224,11 @@ impl fmt::Display for Totals {
         let kinds: Vec<String> = self.0.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         f.write_str(&kinds.join(", "))
     }
+}
+
+/// Whether the episode's runtime is shut down now.
+pub(crate) fn is_closing() -> bool {
+    CURRENT.lock().unwrap().as_ref().is_some_and(|ledger| ledger.is_closing())
 }
 
 /// Something happened.
