@@ -33,7 +33,13 @@ pub(crate) fn conform(plugin: &mut Inspector, tell: &mut dyn FnMut(&str, &Found)
         well &= found.is_ok();
         tell(name, &found);
     };
-    case("describes itself", Ok(format!("{} workloads", plugin.workloads().len())));
+    case(
+        "describes itself",
+        Ok(match plugin.workloads().len() {
+            1 => "1 workload".to_owned(),
+            more => format!("{more} workloads"),
+        }),
+    );
     case("obeys the default runtime", no_objection(plugin, Draft::Runtime { config: Box::default() }));
     for workload in plugin.workloads().to_vec() {
         let name = workload.name.clone();

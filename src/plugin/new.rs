@@ -41,14 +41,18 @@ pub(crate) fn new(path: &Path, engine: EngineKind, sdk: Option<&Path>) -> Result
     if path.exists() {
         bail!("{} is there already; choose another name, or remove it", path.display());
     }
-    let sdk = sdk.unwrap_or(Path::new(BUILT_FROM));
+    let given = sdk.unwrap_or(Path::new(BUILT_FROM));
     let (package, folder) = match engine {
         EngineKind::Embedded => ("workloads", "workloads"),
         EngineKind::Tokio => ("workloads-tokio", "workloads/tokio"),
     };
-    let sdk = sdk.canonicalize().ok().filter(|sdk| sdk.join(folder).join("Cargo.toml").is_file());
-    let Some(sdk) = sdk else {
-        bail!("there is no checkout of rtbench to take the SDK from; give its path with --sdk PATH");
+    let manifest = Path::new(folder).join("Cargo.toml");
+    let Some(sdk) = given.canonicalize().ok().filter(|sdk| sdk.join(&manifest).is_file()) else {
+        bail!(
+            "there is no checkout of rtbench at {} to take the SDK from: it has no {}; give the path of one with --sdk PATH",
+            given.display(),
+            manifest.display()
+        );
     };
     let source = toml::Value::from(sdk.join(folder).display().to_string());
     let dependency = format!("workloads = {{ package = \"{package}\", path = {source} }}");
