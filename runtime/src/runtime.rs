@@ -43,6 +43,7 @@ pub use crate::shutdown::{LeftClosure, ShutdownReport};
 use crate::base::{self, enter};
 use crate::context::{self, Alone};
 use crate::engine::blocking::BlockingPool;
+use crate::engine::driver::io as io_driver;
 use crate::engine::sched::{self, SchedRef, current::Driven, multi::Workers};
 use crate::engine::task::JoinHandle;
 use crate::handle::trace_root;
@@ -60,6 +61,22 @@ use crate::handle::trace_root;
 /// ```
 pub fn worker_index() -> Option<usize> {
     sched::worker_index()
+}
+
+/// Whether an error says that the runtime of a socket has been shut down.
+///
+/// ```
+/// use runtime::net::TcpListener;
+/// use runtime::runtime::{Runtime, is_rt_shutdown_err};
+///
+/// let (one, other) = (Runtime::new().unwrap(), Runtime::new().unwrap());
+/// let listener = one.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+/// drop(one);
+/// let error = other.block_on(listener.accept()).unwrap_err();
+/// assert!(is_rt_shutdown_err(&error));
+/// ```
+pub fn is_rt_shutdown_err(err: &io::Error) -> bool {
+    io_driver::is_shut_down_error(err)
 }
 
 /// The flavour of a runtime, as [`Handle::runtime_flavor`] tells it.

@@ -25,6 +25,10 @@ over_flavours!(
     the_mean_time_of_polls_is_between_the_extremes,
     a_worker_that_does_not_exist_is_named,
     without_histograms_there_are_none,
+    a_wake_up_for_nothing_is_counted,
+    a_wake_up_from_outside_is_counted,
+    the_poll_that_runs_is_timed,
+    time_awake_is_counted,
 );
 
 /// Waits until something that must happen has happened.
@@ -80,7 +84,8 @@ fn parks_come_in_pairs(new: fn() -> Rt) {
         assert!(both >= parks && both <= 2 * parks, "{parks} parks, {both} with unparks");
         assert!(metrics.worker_noop_count(worker) <= parks);
     }
-    assert!(sum(&metrics, |worker| metrics.worker_timers_fired_count(worker)) >= 1);
+    // It is counted when its waker has been called.
+    until(|| sum(&metrics, |worker| metrics.worker_timers_fired_count(worker)) >= 1);
 }
 
 fn descriptors_are_counted(new: fn() -> Rt) {
@@ -276,6 +281,139 @@ fn the_former_names_do_what_they_did() {
     assert!(!panic_text(|| _ = metrics.poll_count_histogram_bucket_range(12)).is_empty());
 }
 
+fn a_wake_up_for_nothing_is_counted(new: fn() -> Rt) {
+    let rt = new();
+    let metrics = rt.metrics();
+    let noops = || sum(&metrics, |worker| metrics.worker_noop_count(worker));
+    // Nobody waits for its connections, so events of this socket wake a worker and no task.
+    let listener = rt.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let before = noops();
+    let limit = Instant::now() + LOST;
+    while noops() < before + 3 {
+        assert!(Instant::now() < limit, "{} of 3", noops() - before);
+        let connected = std::net::TcpStream::connect(address).unwrap();
+        rt.block_on(async { runtime::time::sleep(Duration::from_millis(5)).await });
+        drop(connected);
+    }
+}
+
+fn a_wake_up_from_outside_is_counted(new: fn() -> Rt) {
+    let rt = new();
+    let metrics = rt.metrics();
+    let limit = Instant::now() + LOST;
+    while metrics.remote_wakeups_sent_count() < 3 {
+        assert!(Instant::now() < limit, "{} of 3", metrics.remote_wakeups_sent_count());
+        let (handle, (done, ends)) = (rt.handle().clone(), mpsc::channel());
+        let outside = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(2));
+            handle.spawn(async {});
+            done.send(()).unwrap();
+        });
+        rt.block_on(async { runtime::time::sleep(Duration::from_millis(5)).await });
+        ends.recv_timeout(LOST).unwrap();
+        outside.join().unwrap();
+    }
+}
+
+#[test]
+fn a_wake_up_by_another_worker_is_counted() {
+    let rt = support::multi(2);
+    let metrics = rt.metrics();
+    let limit = Instant::now() + LOST;
+    let by = |worker| metrics.worker_wakeups_sent_count(worker);
+    while sum(&metrics, by) == 0 {
+        assert!(Instant::now() < limit, "never");
+        // The other one sleeps by now.
+        std::thread::sleep(Duration::from_millis(5));
+        rt.block_on(rt.spawn(async {
+            let tasks: Vec<_> = (0..10).map(|_| task::spawn(yield_now())).collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        }))
+        .unwrap();
+    }
+}
+
+#[test]
+fn who_stole_from_whom_is_counted() {
+    let rt = support::multi(2);
+    let metrics = rt.metrics();
+    // Its own tasks lie in its queue until the other worker takes them.
+    let (victim, thieves) = rt
+        .block_on(rt.spawn(async {
+            let (send, receive) = mpsc::channel();
+            for _ in 0..4 {
+                let send = send.clone();
+                task::spawn(async move { send.send(runtime::runtime::worker_index().unwrap()).unwrap() });
+            }
+            let thieves: Vec<_> = (0..4).map(|_| receive.recv_timeout(LOST).unwrap()).collect();
+            (runtime::runtime::worker_index().unwrap(), thieves)
+        }))
+        .unwrap();
+    let thief = 1 - victim;
+    assert_eq!(thieves, [thief; 4]);
+    assert!(metrics.worker_steal_count_from(thief, victim) >= 4);
+    assert!(metrics.worker_steal_count(thief) >= metrics.worker_steal_count_from(thief, victim));
+    assert!((1..=4).contains(&metrics.worker_steal_operations(thief)));
+    assert_eq!(metrics.worker_steal_count_from(victim, victim), 0);
+}
+
+/// As runtimes are by default: on one thread nobody looks out for stuck polls.
+fn the_poll_that_runs_is_timed(new: fn() -> Rt) {
+    let rt = new();
+    let nap = Duration::from_millis(30);
+    let (worker, running) = rt
+        .block_on(rt.spawn(async move {
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            std::thread::sleep(nap);
+            let worker = runtime::runtime::worker_index().unwrap();
+            let metrics = runtime::runtime::Handle::current().metrics();
+            (worker, metrics.worker_running_poll_duration(worker))
+        }))
+        .unwrap();
+    let running = running.expect("this poll");
+    assert!(running >= nap, "{running:?}");
+    let metrics = rt.metrics();
+    until(|| metrics.worker_running_poll_duration(worker).is_none());
+}
+
+fn time_awake_is_counted(new: fn() -> Rt) {
+    let rt = new();
+    let nap = Duration::from_millis(20);
+    rt.block_on(rt.spawn(async move { std::thread::sleep(nap) })).unwrap();
+    let metrics = rt.metrics();
+    let busy = || (0..metrics.num_workers()).map(|worker| metrics.worker_total_busy_duration(worker)).sum();
+    until(|| nap <= busy());
+    let all: Duration = busy();
+    // Asleep, it is not.
+    std::thread::sleep(nap);
+    assert!(metrics.num_workers() > 1 || busy() < all + nap);
+}
+
+#[test]
+fn how_long_a_closure_waits_is_counted_where_it_belongs() {
+    for (flavour, mut builder) in builders() {
+        let rt = flavour.build(builder.max_blocking_threads(1));
+        let nap = Duration::from_millis(20);
+        let first = rt.spawn_blocking(move || std::thread::sleep(nap));
+        let second = rt.spawn_blocking(|| ());
+        rt.block_on(async {
+            first.await.unwrap();
+            second.await.unwrap();
+        });
+        let metrics = rt.metrics();
+        // The first one waits only for its thread to start.
+        let long = (0..metrics.blocking_latency_histogram_num_buckets())
+            .filter(|&bucket| metrics.blocking_latency_histogram_bucket_range(bucket).end > nap / 2)
+            .map(|bucket| metrics.blocking_latency_histogram_bucket_count(bucket));
+        assert!(long.sum::<u64>() >= 1, "{flavour}: the second one");
+    }
+}
+
 /// A builder whose runtime reports polls of more than a few milliseconds, and where the reports come out.
 fn watched(flavour: Flavour, builder: &mut Builder) -> (Rt, mpsc::Receiver<StuckPoll>) {
     let (report, reports) = mpsc::channel();
@@ -343,12 +481,7 @@ fn switched_off_nothing_is_reported() {
                 .stuck_poll_threshold(Duration::ZERO)
                 .on_stuck_poll(move |_| theirs.store(true, SeqCst)),
         );
-        let running = rt.block_on(rt.spawn(async {
-            std::thread::sleep(Duration::from_millis(60));
-            let metrics = runtime::runtime::Handle::current().metrics();
-            metrics.worker_running_poll_duration(runtime::runtime::worker_index().unwrap())
-        }));
-        assert_eq!(running.unwrap(), Some(Duration::ZERO));
+        rt.block_on(rt.spawn(async { std::thread::sleep(Duration::from_millis(60)) })).unwrap();
         let metrics = rt.metrics();
         drop(rt);
         assert_eq!(sum(&metrics, |worker| metrics.worker_stuck_poll_count(worker)), 0);

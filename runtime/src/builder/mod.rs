@@ -117,6 +117,17 @@ impl Builder {
         self
     }
 
+    /// As [`enable_time`](Self::enable_time): what Tokio has as its alternative, timers in a shard for each worker, is
+    /// what timers are here.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Builder::new_multi_thread().enable_alt_timer().build().unwrap();
+    /// rt.block_on(async { runtime::time::sleep(std::time::Duration::from_millis(1)).await });
+    /// ```
+    pub fn enable_alt_timer(&mut self) -> &mut Self {
+        self.enable_time()
+    }
+
     /// Turns the time driver on: sleeps, intervals and timeouts work.
     pub fn enable_time(&mut self) -> &mut Self {
         self.config.drivers.time = true;
@@ -161,8 +172,10 @@ impl Builder {
         self
     }
 
-    /// Sets the number of worker threads. Default: one for each core that the process may use. A `current_thread`
-    /// runtime has none, and ignores this as Tokio does.
+    /// Sets the number of worker threads. A `current_thread` runtime has none, and ignores this as Tokio does.
+    ///
+    /// Default: as the environment variable `TOKIO_WORKER_THREADS` says, or else one for each core that the process may
+    /// use.
     ///
     /// # Panics
     ///
@@ -359,9 +372,13 @@ impl Builder {
     }
 
     #[track_caller]
-    fn assemble(&self, config: RuntimeConfig) -> io::Result<Runtime> {
+    fn assemble(&self, mut config: RuntimeConfig) -> io::Result<Runtime> {
         config.validate().map_err(|error| invalid(&error))?;
         let single = config.flavor != Flavor::MultiThread;
+        if !single {
+            // Asked for once: the answer may be another one the next time.
+            config.worker_threads = Some(config.resolved_workers());
+        }
         let clock = Clock::new(single);
         if self.start_paused
             && let Err(problem) = clock.pause()

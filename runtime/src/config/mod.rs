@@ -83,7 +83,8 @@ pub struct RuntimeConfig {
     pub name: Option<String>,
     /// Which scheduler runs the tasks.
     pub flavor: Flavor,
-    /// How many worker threads a `multi_thread` runtime has. `None`: one a core that this process may use.
+    /// How many worker threads a `multi_thread` runtime has. `None`: as the environment variable `TOKIO_WORKER_THREADS`
+    /// says, or else one a core that this process may use.
     pub worker_threads: Option<usize>,
     /// A worker looks at the global queue first once in so many polls. `None`: 61 on `multi_thread`, 31 otherwise.
     pub global_queue_interval: Option<u32>,
@@ -239,6 +240,9 @@ impl RuntimeConfig {
             0 => Err(ConfigError::new(key, "must be at least 1")),
             _ => Ok(()),
         };
+        if self.worker_threads.is_none() && self.flavor == Flavor::MultiThread {
+            workers_of_environment()?;
+        }
         if let Some(workers) = self.worker_threads {
             positive("worker_threads", workers)?;
             if workers > MAX_WORKER_THREADS {
@@ -290,9 +294,10 @@ impl RuntimeConfig {
     /// The number of worker threads that this configuration leads to on this machine.
     pub fn resolved_workers(&self) -> usize {
         match self.flavor {
-            Flavor::MultiThread => self
-                .worker_threads
-                .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+            Flavor::MultiThread => {
+                let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+                self.worker_threads.or_else(|| workers_of_environment().ok()?).unwrap_or_else(cores)
+            }
             Flavor::CurrentThread | Flavor::Local => 1,
         }
     }
@@ -311,6 +316,22 @@ impl RuntimeConfig {
             Flavor::MultiThread => Duration::from_secs(1),
             Flavor::CurrentThread | Flavor::Local => Duration::ZERO,
         })
+    }
+}
+
+/// What the environment says for programs that say nothing themselves.
+const WORKERS_VARIABLE: &str = "TOKIO_WORKER_THREADS";
+
+fn workers_of_environment() -> Result<Option<usize>, ConfigError> {
+    let Some(value) = std::env::var_os(WORKERS_VARIABLE) else { return Ok(None) };
+    match value.to_str().and_then(|value| value.parse().ok()) {
+        Some(workers @ 1..=MAX_WORKER_THREADS) => Ok(Some(workers)),
+        _ => Err(ConfigError::new(
+            "worker_threads",
+            format!(
+                "the environment variable {WORKERS_VARIABLE} must be a number from 1 to {MAX_WORKER_THREADS}, and is {value:?}"
+            ),
+        )),
     }
 }
 

@@ -143,7 +143,7 @@ impl RuntimeMetrics {
         self.worker(worker).park_unparks.get()
     }
 
-    /// Times that one worker woke up and went to sleep again with nothing done.
+    /// Times that one worker was woken and went to sleep again without a poll in between.
     #[track_caller]
     pub fn worker_noop_count(&self, worker: usize) -> u64 {
         self.worker(worker).noop_parks.get()
@@ -161,7 +161,7 @@ impl RuntimeMetrics {
         self.worker(worker).steal_operations.get()
     }
 
-    /// Tasks that one worker has stolen from a certain other.
+    /// Tasks that one worker has stolen from a certain other. An extension.
     #[track_caller]
     pub fn worker_steal_count_from(&self, thief: usize, victim: usize) -> u64 {
         self.worker(victim);
@@ -194,28 +194,63 @@ impl RuntimeMetrics {
     /// extension.
     #[track_caller]
     pub fn worker_stuck_poll_count(&self, worker: usize) -> u64 {
-        self.worker(worker).seen.stuck_polls.get()
+        self.worker(worker).stuck_polls.get()
     }
 
-    /// For how long the poll that one worker is in now has been seen to run: it has run for at least as long. `None`
-    /// while it is in no poll. An extension.
+    /// For how long the poll that one worker is in now has run, at the most. `None` while it is in no poll. An extension.
     ///
-    /// What sees it is the thread that looks out for stuck polls, four times in each span of
-    /// [`stuck_poll_threshold`](crate::runtime::Builder::stuck_poll_threshold): a younger poll counts as just begun, and
-    /// every one does while that is switched off.
+    /// Polls are not timed one by one. This is the time since the worker last looked at the clock, which it does when it
+    /// wakes and after turns of some dozens of polls. So the figure is never too small, and too large by what the polls
+    /// before this one took: for a poll that is long among short ones it is as good as exact.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let rt = runtime::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    /// let metrics = rt.metrics();
+    /// let (begun, begins) = std::sync::mpsc::channel();
+    /// let (end, ending) = std::sync::mpsc::channel::<()>();
+    /// let hog = rt.spawn(async move {
+    ///     begun.send(()).unwrap();
+    ///     ending.recv().unwrap_err(); // Blocks its worker: a mistake.
+    /// });
+    /// begins.recv().unwrap();
+    /// std::thread::sleep(Duration::from_millis(5));
+    /// assert!(metrics.worker_running_poll_duration(0).unwrap() >= Duration::from_millis(5));
+    /// # drop(end);
+    /// ```
     #[track_caller]
     pub fn worker_running_poll_duration(&self, worker: usize) -> Option<Duration> {
         self.worker(worker);
         self.sched.running_poll(worker)
     }
 
-    /// Times that one worker has woken another.
+    /// Times that one worker has ended the sleep of another. An extension.
+    ///
+    /// On a `current_thread` runtime there is no other.
     #[track_caller]
     pub fn worker_wakeups_sent_count(&self, worker: usize) -> u64 {
         self.worker(worker).wakeups_sent.get()
     }
 
-    /// Timers that one worker has fired.
+    /// Times that a thread which is no worker has ended the sleep of one. An extension.
+    ///
+    /// ```
+    /// let rt = runtime::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    /// while rt.metrics().worker_park_unpark_count(0) % 2 == 0 {
+    ///     std::thread::yield_now(); // Until the worker sleeps.
+    /// }
+    /// rt.block_on(rt.spawn(async {})).unwrap();
+    /// # while rt.metrics().remote_wakeups_sent_count() == 0 {
+    /// #     rt.block_on(rt.spawn(async {})).unwrap();
+    /// # }
+    /// assert!(rt.metrics().remote_wakeups_sent_count() >= 1);
+    /// ```
+    pub fn remote_wakeups_sent_count(&self) -> u64 {
+        self.sched.counters().remote_wakeups.get()
+    }
+
+    /// Timers that one worker has fired. An extension.
     #[track_caller]
     pub fn worker_timers_fired_count(&self, worker: usize) -> u64 {
         self.worker(worker).timers_fired.get()

@@ -83,6 +83,8 @@ pub(crate) struct WorkerCounters {
     pub(crate) queue_depth: Counter,
     /// Mean time of a poll, in nanoseconds, the latest ones counting most.
     pub(crate) mean_poll_ns: Counter,
+    /// When it last looked at the clock, in nanoseconds since the runtime began.
+    pub(crate) clock_ns: Counter,
     /// The number of the task in whose poll it is, or which it has just polled; 0 where it looks for more.
     pub(crate) running: Counter,
     /// Whether it is awake, 0 or 1.
@@ -95,19 +97,8 @@ pub(crate) struct WorkerCounters {
     pub(crate) schedule_latency: Option<Histogram>,
     /// The thread that is this worker now.
     pub(crate) thread: Mutex<Option<ThreadId>>,
-    /// What the monitor has seen of this worker.
-    pub(crate) seen: CachePadded<Seen>,
-}
-
-/// What the monitor writes.
-#[derive(Debug)]
-pub(crate) struct Seen {
-    /// The worker's polls, when the monitor last looked.
-    pub(crate) polls: Counter,
-    /// Since when that has been the number, in nanoseconds since the runtime began.
-    pub(crate) since_ns: Counter,
-    /// Polls that have run for too long.
-    pub(crate) stuck_polls: Counter,
+    /// Polls that have run for too long. The monitor's, and off the lines that the worker writes.
+    pub(crate) stuck_polls: CachePadded<Counter>,
 }
 
 impl WorkerCounters {
@@ -127,17 +118,14 @@ impl WorkerCounters {
             busy_ns: Counter::new(),
             queue_depth: Counter::new(),
             mean_poll_ns: Counter::new(),
+            clock_ns: Counter::new(),
             running: Counter::new(),
             awake: Counter::new(),
             steals_from: (0..workers).map(|_| Counter::new()).collect(),
             poll_time: config.poll_time_histogram.clone().map(Histogram::new),
             schedule_latency: config.schedule_latency_histogram.clone().map(Histogram::new),
             thread: Mutex::new(None),
-            seen: CachePadded::new(Seen {
-                polls: Counter::new(),
-                since_ns: Counter::new(),
-                stuck_polls: Counter::new(),
-            }),
+            stuck_polls: CachePadded::new(Counter::new()),
         }
     }
 
@@ -173,6 +161,8 @@ pub(crate) struct Counters {
     pub(crate) workers: Box<[CachePadded<WorkerCounters>]>,
     /// Tasks scheduled from outside of the workers; many writers.
     pub(crate) remote_schedules: CachePadded<Counter>,
+    /// Workers woken by threads that are none; many writers.
+    pub(crate) remote_wakeups: CachePadded<Counter>,
 }
 
 impl Counters {
@@ -181,6 +171,7 @@ impl Counters {
         Self {
             workers: (0..workers).map(|_| worker()).collect(),
             remote_schedules: CachePadded::new(Counter::new()),
+            remote_wakeups: CachePadded::new(Counter::new()),
         }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Core<P: Policy> {
     pub(super) pace: Pace,
     /// Since when it is awake.
     pub(crate) awake_since: Instant,
+    /// The number of its polls when it was woken last, if it has done nothing else since then.
+    pub(crate) polls_at_wake: Option<u64>,
 }
 
 impl<P: Policy> Core<P> {
@@ -73,6 +75,7 @@ impl<P: Policy> Core<P> {
             spinner: Spinner::new(config.idle_spin),
             pace: Pace::new(),
             awake_since: Instant::now(),
+            polls_at_wake: None,
         }
     }
 

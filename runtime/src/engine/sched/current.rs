@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
 
 use super::core::Core;
 use super::drive::TurnEnd;
@@ -138,12 +139,12 @@ impl Driven {
             let mut core = core;
             worker.begins(&mut core);
             loop {
+                let woken = shared.policy.root_woken.swap(false, Acquire);
+                if woken {
+                    core.polls_at_wake = None;
+                }
                 let (next, poll) = worker.lend(core, || {
-                    if shared.policy.root_woken.swap(false, Acquire) {
-                        coop::budget(|| future.as_mut().poll(&mut cx))
-                    } else {
-                        Poll::Pending
-                    }
+                    if woken { coop::budget(|| future.as_mut().poll(&mut cx)) } else { Poll::Pending }
                 });
                 core = held(next);
                 if let Poll::Ready(output) = poll {
@@ -252,7 +253,10 @@ impl Drop for GiveBack<'_> {
         self.worker.counters().awake.set(0);
         // Wakers that were put off belong to tasks that the next driver will run.
         self.worker.defer.wake();
-        let core = self.worker.core.borrow_mut().take();
+        let mut core = self.worker.core.borrow_mut().take();
+        if let Some(core) = &mut core {
+            self.worker.awake_until(core, Instant::now());
+        }
         *policy.core.lock() = core;
         let waiting = std::mem::take(&mut *policy.waiting.lock());
         for thread in waiting {
@@ -272,7 +276,7 @@ impl Wake for RootWaker {
     fn wake_by_ref(self: &PlainArc<Self>) {
         // Release: what was written before this is seen by the poll that it asks for.
         if !self.0.policy.root_woken.swap(true, Release) {
-            self.0.beds[0].wake(|| self.0.services.registries.unpark());
+            self.0.wake(0, None);
         }
     }
 }
@@ -301,7 +305,7 @@ impl Policy for Current {
     fn pushed_locally(_shared: &Shared<Self>, _core: &Core<Self>) {}
 
     fn pushed_globally(shared: &Shared<Self>) {
-        shared.beds[0].wake(|| shared.services.registries.unpark());
+        shared.wake(0, None);
     }
 
     fn has_other_work(shared: &Shared<Self>) -> bool {

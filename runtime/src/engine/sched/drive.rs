@@ -94,7 +94,10 @@ impl<P: Policy> Worker<P> {
         let now = Instant::now();
         counters.parks.add(1);
         counters.park_unparks.add(1);
-        counters.add_busy(now.saturating_duration_since(core.awake_since));
+        if at_most.is_none() && core.polls_at_wake == Some(counters.polls.get()) {
+            counters.noop_parks.add(1);
+        }
+        self.awake_until(&mut core, now);
         self.looked_at_clock(&mut core, now);
         let limits = self.limits().at_most(at_most);
         counters.awake.set(0);
@@ -106,10 +109,18 @@ impl<P: Policy> Worker<P> {
         })?;
         let now = Instant::now();
         core.awake_since = now;
+        // Who wakes by itself, to look after others, is not woken for nothing.
+        core.polls_at_wake = at_most.is_none().then(|| counters.polls.get());
         self.looked_at_clock(&mut core, now);
         counters.park_unparks.add(1);
         self.woke();
         Some(core)
+    }
+
+    /// Counts the time that this thread has had the core and was awake.
+    pub(crate) fn awake_until(&self, core: &mut Core<P>, now: Instant) {
+        self.counters().add_busy(now.saturating_duration_since(core.awake_since));
+        core.awake_since = now;
     }
 
     /// This thread is the worker, and awake.

@@ -143,8 +143,6 @@ impl<P: Policy> Shared<P> {
         let counters = &self.counters.workers[worker];
         let poll = counters.running_poll();
         let sight = eye.look(poll, self.began.elapsed(), self.monitor.threshold);
-        counters.seen.polls.set(eye.polls);
-        counters.seen.since_ns.set(eye.since.as_nanos() as u64);
         match sight {
             Sight::Nothing => return counters.awake.get() != 0,
             Sight::News => {}
@@ -161,7 +159,7 @@ impl<P: Policy> Shared<P> {
         }
         let stuck = StuckPoll::new(worker, task.meta(), running_for);
         drop(task);
-        counters.seen.stuck_polls.add(1);
+        counters.stuck_polls.add(1);
         let monitor = &self.monitor;
         monitor.thread.lock().reporting = true;
         monitor.gone.notify_all();
@@ -183,17 +181,15 @@ impl<P: Policy> Shared<P> {
         polls.collect()
     }
 
-    /// For how long the poll that a worker is in has been seen to run.
+    /// For how long the poll that a worker is in has run at the most: since the worker last looked at the clock.
     pub(crate) fn running_poll(&self, worker: usize) -> Option<Duration> {
         let counters = &self.counters.workers[worker];
-        let (running, polls) = counters.running_poll();
-        if running == 0 {
+        let poll = counters.running_poll();
+        if poll.0 == 0 {
             return None;
         }
-        if polls != counters.seen.polls.get() {
-            return Some(Duration::ZERO);
-        }
-        Some(self.began.elapsed().saturating_sub(Duration::from_nanos(counters.seen.since_ns.get())))
+        let running_for = self.began.elapsed().saturating_sub(Duration::from_nanos(counters.clock_ns.get()));
+        Some(if counters.running_poll() == poll { running_for } else { Duration::ZERO })
     }
 }
 

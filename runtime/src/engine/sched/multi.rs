@@ -96,7 +96,7 @@ pub(crate) fn start(
             queue,
             shared.policy.slots[index].clone(),
             &shared.config,
-            seed(&shared, index),
+            seed(shared.config.rng_seed, Arc::as_ptr(&shared) as usize, index),
         ));
         if let Err(error) = start_thread(&shared, Some(core)) {
             workers.close();
@@ -108,10 +108,9 @@ pub(crate) fn start(
     Ok((sched, workers))
 }
 
-fn seed(shared: &Arc<Shared<Multi>>, index: usize) -> u64 {
-    // Where the runtime lies in memory differs from one to the next.
-    let seed = shared.config.rng_seed.unwrap_or(Arc::as_ptr(shared) as usize as u64);
-    seed.wrapping_add(index as u64)
+/// Where the random choices of one worker start. Where the runtime lies in memory differs from one to the next.
+fn seed(given: Option<u64>, address: usize, index: usize) -> u64 {
+    given.unwrap_or(address as u64).wrapping_add(index as u64)
 }
 
 /// Starts a thread for a core, or for one that was offered.
@@ -190,6 +189,7 @@ impl Worker<Multi> {
         // While what they wake finds the core.
         self.defer.wake();
         let Some(mut core) = self.core.borrow_mut().take() else { return false };
+        self.awake_until(&mut core, Instant::now());
         core.flush_lifo();
         if core.has_tasks() {
             // Somebody who is awake sooner than a new thread.
@@ -279,9 +279,6 @@ impl Worker<Multi> {
                 self.hand_the_watch_on();
                 break;
             }
-            if !watching {
-                shared.counters.workers[self.index].noop_parks.add(1);
-            }
         }
         self.lend(core, || shared.services.hooks.unparked()).0
     }
@@ -320,14 +317,14 @@ impl Worker<Multi> {
         if (unwatched || shared.config.eager_driver_handoff)
             && let Some(sleeper) = shared.policy.idle.some_sleeper()
         {
-            shared.counters.workers[self.index].wakeups_sent.add(1);
-            shared.beds[sleeper].wake(|| shared.services.registries.unpark());
+            shared.wake(sleeper, Some(self.index));
         }
     }
 
     /// Closes this worker. The last one to come here cleans up for all.
-    fn stop(&self, core: Box<Core<Multi>>) {
+    fn stop(&self, mut core: Box<Core<Multi>>) {
         let shared = &*self.shared;
+        self.awake_until(&mut core, Instant::now());
         shared.owned.close_and_shutdown_all(self.index);
         let last = {
             let mut stopped = shared.policy.stopped.lock();
@@ -362,8 +359,7 @@ fn take_from_stuck_slots(shared: &Shared<Multi>, core: &mut Core<Multi>, shift: 
 
 fn wake_one(shared: &Shared<Multi>, by: usize) {
     if let Some(sleeper) = shared.policy.idle.worker_to_wake() {
-        shared.counters.workers[by].wakeups_sent.add(1);
-        shared.beds[sleeper].wake(|| shared.services.registries.unpark());
+        shared.wake(sleeper, Some(by));
     }
 }
 
@@ -421,7 +417,7 @@ impl Policy for Multi {
 
     fn pushed_globally(shared: &Shared<Self>) {
         if let Some(sleeper) = shared.policy.idle.worker_to_wake() {
-            shared.beds[sleeper].wake(|| shared.services.registries.unpark());
+            shared.wake(sleeper, None);
         }
     }
 
@@ -514,5 +510,18 @@ impl Drop for Gone {
         let policy = &self.0.policy;
         *policy.live.lock() -= 1;
         policy.all_gone.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_that_is_given_is_obeyed_and_each_worker_has_its_own() {
+        assert_eq!(seed(Some(7), 0x1000, 0), seed(Some(7), 0x2000, 0));
+        assert_ne!(seed(None, 0x1000, 0), seed(None, 0x2000, 0));
+        assert_ne!(seed(Some(7), 0x1000, 0), seed(Some(7), 0x1000, 1));
+        assert_eq!(seed(Some(u64::MAX), 0, 1), 0);
     }
 }

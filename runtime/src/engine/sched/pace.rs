@@ -66,6 +66,7 @@ impl<P: Policy> Worker<P> {
         }
         core.pace = Pace { since: now, polls, busy: true };
         self.now.set(self.shared.stamp(now));
+        counters.clock_ns.set(self.now.get());
     }
 
     /// Looks at the clock if there were many polls since the last look.

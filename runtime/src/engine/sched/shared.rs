@@ -178,6 +178,16 @@ impl<P: Policy> Shared<P> {
         }
     }
 
+    /// Ends a worker's sleep, or keeps it from the next one. `by` is the worker that this is, if it is one.
+    pub(crate) fn wake(&self, worker: usize, by: Option<usize>) {
+        let slept = self.beds[worker].wake(|| self.services.registries.unpark());
+        match by {
+            Some(by) => self.counters.workers[by].wakeups_sent.add(u64::from(slept)),
+            None if slept => self.counters.remote_wakeups.add_shared(1),
+            None => {}
+        }
+    }
+
     /// Wakes every worker, to see that the runtime closes.
     pub(crate) fn wake_all(&self) {
         for bed in &self.beds {

@@ -87,13 +87,14 @@ impl Bed {
         self.state.compare_exchange(AWAKE, state, Relaxed, Relaxed).is_ok()
     }
 
-    /// Ends the worker's sleep, or keeps it from the next one.
-    pub(crate) fn wake(&self, unpark_driver: impl FnOnce()) {
+    /// Ends the worker's sleep, or keeps it from the next one. Returns whether it slept.
+    pub(crate) fn wake(&self, unpark_driver: impl FnOnce()) -> bool {
         match self.state.swap(TOKEN, Release) {
             IN_DRIVER => unpark_driver(),
             ON_PARKER => self.parker.unpark(),
-            _ => {}
+            _ => return false,
         }
+        true
     }
 }
 

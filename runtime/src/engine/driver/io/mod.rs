@@ -23,6 +23,7 @@ mod slots;
 
 pub(crate) use registration::Registration;
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -187,8 +188,24 @@ impl IoRegistry {
 }
 
 /// What a resource says whose runtime is gone.
+#[derive(Debug)]
+struct ShutDown;
+
+impl fmt::Display for ShutDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the runtime that drives this I/O resource has been shut down")
+    }
+}
+
+impl std::error::Error for ShutDown {}
+
 fn shut_down_error() -> io::Error {
-    io::Error::other("the runtime that drives this I/O resource has been shut down")
+    io::Error::other(ShutDown)
+}
+
+/// Whether that is what it said.
+pub(crate) fn is_shut_down_error(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<ShutDown>()).is_some()
 }
 
 fn to_mio(interest: Interest) -> mio::Interest {
