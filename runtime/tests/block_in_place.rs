@@ -410,7 +410,6 @@ impl Drop for Blocks {
 /// Polls a future with such a waker on a worker, and expects the worker to wake and drop it and to live on.
 fn blocks_where_it_is_woken<F: Future + Send + 'static>(rt: &Runtime, waiting: F, event: impl FnOnce()) {
     let (tell, told) = mpsc::channel();
-    #[expect(clippy::async_yields_async, reason = "what was polled once is kept, and not polled again")]
     let task = rt.spawn(async move {
         let mut waiting = Box::pin(waiting);
         let waker = Waker::from(Arc::new(Blocks(Mutex::new(tell))));
