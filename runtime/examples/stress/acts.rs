@@ -11,6 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use runtime::net::TcpListener;
+use runtime::runtime::Handle;
 use runtime::sync::oneshot;
 use runtime::task::{self, JoinHandle, JoinSet, spawn_blocking, yield_now};
 use runtime::time::sleep;
@@ -52,7 +53,7 @@ pub(crate) fn choose(mut ctx: Ctx) -> Act {
         17 if ctx.land.has_workers && ctx.home == Home::None => Box::pin(aside::is_woken_by_what_blocks(ctx)),
         18 if ctx.land.takes_sets && ctx.depth < 4 => Box::pin(aside::hosts_a_set(ctx)),
         19 if ctx.land.clock == Clock::Advanced => Box::pin(events::advances(ctx)),
-        20 => Box::pin(yields(ctx)),
+        20 => Box::pin(dumps(ctx)),
         _ => Box::pin(wakes_itself(ctx)),
     }
 }
@@ -69,6 +70,18 @@ fn choose_aside(mut ctx: Ctx) -> Act {
         6 => Box::pin(gathers(ctx)),
         7 => Box::pin(wakes_itself(ctx)),
         _ => Box::pin(yields(ctx)),
+    }
+}
+
+/// Looks at all tasks, and has them tell where they wait.
+async fn dumps(mut ctx: Ctx) {
+    let tracked = ctx.ledger.track("dumper");
+    let handle = Handle::current();
+    drop(handle.snapshot());
+    // Not often: where some worker is blocked it takes a while.
+    if ctx.rng.u32(..16) == 0 {
+        tracked.at("waiting for a dump");
+        drop(handle.dump().await);
     }
 }
 

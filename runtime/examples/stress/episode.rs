@@ -286,6 +286,11 @@ fn intrude(handle: Handle, mut ctx: Ctx) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         for _ in 0..ctx.rng.usize(..30) {
             let tracked = ctx.ledger.track("intruder");
+            match ctx.rng.u32(..200) {
+                0 => drop(wait_for(handle.dump())),
+                1..10 => drop(handle.snapshot()),
+                _ => {}
+            }
             let yields = ctx.rng.usize(..4);
             let task = handle.spawn(async move {
                 for _ in 0..yields {
