@@ -236,6 +236,27 @@ pub(crate) fn moved() {
     MOVES.fetch_add(1, SeqCst);
 }
 
+/// How many threads this process has, where the operating system tells.
+pub(crate) fn threads() -> Option<usize> {
+    std::fs::read_dir("/proc/self/task").ok().map(Iterator::count)
+}
+
+/// Waits until there are only so many threads. Those of a runtime that was left in the background end a little later.
+pub(crate) fn wait_for_threads(count: Option<usize>, patience: Duration) {
+    let end = Instant::now() + patience;
+    while threads() > count {
+        // The watchdog has nothing to see here.
+        moved();
+        if Instant::now() > end {
+            violation(&format!(
+                "{:?} threads are left, and there were {count:?} in the beginning",
+                threads()
+            ));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Ends the process.
 pub(crate) fn violation(what: &str) -> ! {
     println!("VIOLATION: {what}");

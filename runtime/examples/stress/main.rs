@@ -7,8 +7,8 @@
 //! Each *episode* builds a runtime with random settings, lets tasks, foreign threads, timers, blocking jobs and
 //! connections meet on it, and shuts it down in one of the ways there are, often in the middle of it all. Then every
 //! future must have been dropped exactly once, one that is not `Send` on its own thread, and every join handle must have
-//! given its result. Where nothing moves for `--patience` seconds, a wake-up was lost: what is stuck is printed. Any
-//! violation ends the process with 1.
+//! given its result. Where nothing moves for `--patience` seconds, a wake-up was lost: what is stuck is printed. In the
+//! end no thread of any runtime may be left. Any violation ends the process with 1.
 //!
 //! | flavour | what it is |
 //! |---|---|
@@ -101,6 +101,7 @@ fn main() -> ExitCode {
         UNPLANNED.store(true, SeqCst);
     }));
     ledger::watch(arguments.patience);
+    let threads = ledger::threads();
 
     let end = Instant::now() + Duration::from_secs(arguments.seconds);
     let mut rng = fastrand::Rng::with_seed(arguments.seed);
@@ -114,6 +115,7 @@ fn main() -> ExitCode {
             ledger::violation(&format!("an unplanned panic in episode {} ({})", episodes - 1, flavour.name));
         }
     }
+    ledger::wait_for_threads(threads, arguments.patience);
     println!("{episodes} episodes; each of {totals} was dropped once, and no wake-up was lost");
     ExitCode::SUCCESS
 }
