@@ -415,8 +415,7 @@ fn blocks_where_it_is_woken<F: Future + Send + 'static>(rt: &Runtime, waiting: F
         let waker = Waker::from(Arc::new(Blocks(Mutex::new(tell))));
         assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         drop(waker);
-        // Kept, so that nothing but the event ends the wait.
-        (waiting,)
+        waiting
     });
     let _waiting = rt.block_on(task).unwrap();
     event();
