@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -252,3 +253,17 @@ futures!(
     io::AsyncWriteExt::flush(any::<&mut Writer>()) => "Send Sync !Unpin",
     io::AsyncWriteExt::shutdown(any::<&mut Writer>()) => "Send Sync !Unpin",
 );
+
+/// As they are in Tokio: a panic that is caught leaves them in order.
+#[test]
+fn what_can_be_used_after_a_panic() {
+    fn is_unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
+    is_unwind_safe::<Runtime>();
+    is_unwind_safe::<LocalRuntime>();
+    is_unwind_safe::<Handle>();
+    is_unwind_safe::<RuntimeMetrics>();
+    is_unwind_safe::<JoinHandle<Yn>>();
+    is_unwind_safe::<AbortHandle>();
+    is_unwind_safe::<TcpListener>();
+    is_unwind_safe::<TcpStream>();
+}

@@ -27,6 +27,7 @@ mod watch;
 mod worker;
 
 use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -53,6 +54,10 @@ pub(crate) enum SchedRef {
     Multi(Arc<Shared<Multi>>),
     Current(Arc<Shared<Current>>),
 }
+
+// Foreign code runs under no lock, and its panics end where it was called.
+impl UnwindSafe for SchedRef {}
+impl RefUnwindSafe for SchedRef {}
 
 /// Whether a scheduler takes futures that are not `Send`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
