@@ -22,6 +22,8 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use super::prim::thread_local;
+
 /// Operations that one poll of a task may do. Tokio's figure, so that programs tuned for it behave alike.
 const PER_POLL: u8 = 128;
 

@@ -3,6 +3,16 @@
 pub(crate) use loom::sync::{Arc, MutexGuard};
 pub(crate) use loom::{hint, thread};
 
+/// The threads of a model are all on one of the system's, so that its locals would be everybody's.
+macro_rules! model_local {
+    ($(#[$attr:meta])* static $name:ident: $type:ty = const $init:block; $($rest:tt)*) => {
+        ::loom::thread_local! { $(#[$attr])* static $name: $type = $init }
+        $crate::base::prim::thread_local! { $($rest)* }
+    };
+    () => {};
+}
+pub(crate) use model_local as thread_local;
+
 pub(crate) mod atomic {
     pub(crate) use loom::sync::atomic::*;
 }
@@ -127,9 +137,15 @@ impl<T> UnsafeCell<T> {
 /// Runs a concurrency test: here, once for each interleaving.
 #[cfg(test)]
 pub(crate) fn model(f: impl Fn() + Sync + Send + 'static) {
+    model_within(usize::MAX, f);
+}
+
+/// As [`model`], for a test so large that more preemptions than these would take too long.
+#[cfg(test)]
+pub(crate) fn model_within(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    if builder.preemption_bound.is_none() {
-        builder.preemption_bound = Some(3);
-    }
+    builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(3).min(preemptions));
+    // The default is for tests of a few dozen steps.
+    builder.max_branches = builder.max_branches.max(10_000);
     builder.check(f);
 }

@@ -1,7 +1,7 @@
 //! The doorway on the standard library.
 
 pub(crate) use std::sync::Arc;
-pub(crate) use std::{hint, thread};
+pub(crate) use std::{hint, thread, thread_local};
 
 pub(crate) mod atomic {
     pub(crate) use std::sync::atomic::*;
@@ -113,4 +113,10 @@ pub(crate) fn model(f: impl Fn() + Sync + Send + 'static) {
     for _ in 0..rounds {
         f();
     }
+}
+
+/// See the loom half.
+#[cfg(test)]
+pub(crate) fn model_within(_preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+    model(f);
 }

@@ -7,6 +7,8 @@
 
 mod job;
 mod pool;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use job::{BlockingSched, Finished, unowned};
 pub(crate) use pool::{BlockingPool, BlockingSpawner, PoolConfig, RunningJob};

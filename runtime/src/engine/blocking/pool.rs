@@ -28,7 +28,7 @@ use super::BlockingSched;
 use super::job::end;
 use crate::base::park::{Parker, Unparker};
 use crate::base::prim::atomic::{AtomicUsize, Ordering::Relaxed};
-use crate::base::prim::{Arc, Condvar, Mutex, thread};
+use crate::base::prim::{Arc, Condvar, Mutex, thread, thread_local};
 use crate::base::spin::Spinner;
 use crate::config::{HistogramConfiguration, LogHistogram};
 use crate::engine::counters::Histogram;

@@ -11,9 +11,12 @@ mod histogram;
 use std::thread::ThreadId;
 use std::time::Duration;
 
+// Not through the doorway: counts are for reports, and a model that followed each of them would have no end.
+use std::sync::atomic::AtomicU64;
+
 pub(crate) use self::histogram::Histogram;
 use crate::base::prim::atomic::{
-    AtomicU64,
+    AtomicBool,
     Ordering::{Acquire, Relaxed, Release},
 };
 use crate::base::prim::{CachePadded, Mutex};
@@ -87,8 +90,8 @@ pub(crate) struct WorkerCounters {
     pub(crate) clock_ns: Counter,
     /// The number of the task in whose poll it is, or which it has just polled; 0 where it looks for more.
     pub(crate) running: Counter,
-    /// Whether it is awake, 0 or 1.
-    pub(crate) awake: Counter,
+    /// Whether it is awake: what the monitor goes by.
+    pub(crate) awake: AtomicBool,
     /// Tasks stolen, by whom they were stolen from.
     pub(crate) steals_from: Box<[Counter]>,
     /// How long polls took, if that is measured.
@@ -120,7 +123,7 @@ impl WorkerCounters {
             mean_poll_ns: Counter::new(),
             clock_ns: Counter::new(),
             running: Counter::new(),
-            awake: Counter::new(),
+            awake: AtomicBool::new(false),
             steals_from: (0..workers).map(|_| Counter::new()).collect(),
             poll_time: config.poll_time_histogram.clone().map(Histogram::new),
             schedule_latency: config.schedule_latency_histogram.clone().map(Histogram::new),

@@ -250,7 +250,7 @@ struct GiveBack<'a> {
 impl Drop for GiveBack<'_> {
     fn drop(&mut self) {
         let policy = &self.worker.shared.policy;
-        self.worker.counters().awake.set(0);
+        self.worker.counters().awake.store(false, Relaxed);
         // Wakers that were put off belong to tasks that the next driver will run.
         self.worker.defer.wake();
         let mut core = self.worker.core.borrow_mut().take();

@@ -25,6 +25,7 @@ use super::queue::LocalQueue;
 use super::sleep::Limits;
 use super::worker::Worker;
 use crate::base::coop;
+use crate::base::prim::atomic::Ordering::Relaxed;
 use crate::engine::driver::Turn as DriverTurn;
 
 /// How a turn ended.
@@ -100,7 +101,7 @@ impl<P: Policy> Worker<P> {
         self.awake_until(&mut core, now);
         self.looked_at_clock(&mut core, now);
         let limits = self.limits().at_most(at_most);
-        counters.awake.set(0);
+        counters.awake.store(false, Relaxed);
         let bed = &self.shared.beds[self.index];
         let mut core = self.attend(core, || {
             let turn = bed.sleep(&self.shared.driver, limits);
@@ -125,7 +126,7 @@ impl<P: Policy> Worker<P> {
 
     /// This thread is the worker, and awake.
     pub(crate) fn woke(&self) {
-        self.counters().awake.set(1);
+        self.counters().awake.store(true, Relaxed);
         self.shared.monitor.worker_woke();
     }
 

@@ -22,6 +22,8 @@ mod queue;
 pub(crate) mod set;
 mod shared;
 mod sleep;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod watch;
 mod worker;

@@ -135,7 +135,7 @@ impl<P: Policy> Shared<P> {
     }
 
     fn anybody_awake(&self) -> bool {
-        self.counters.workers.iter().any(|worker| worker.awake.get() != 0)
+        self.counters.workers.iter().any(|worker| worker.awake.load(Relaxed))
     }
 
     /// Looks at one worker. Returns whether there is any news of it.
@@ -144,7 +144,7 @@ impl<P: Policy> Shared<P> {
         let poll = counters.running_poll();
         let sight = eye.look(poll, self.began.elapsed(), self.monitor.threshold);
         match sight {
-            Sight::Nothing => return counters.awake.get() != 0,
+            Sight::Nothing => return counters.awake.load(Relaxed),
             Sight::News => {}
             Sight::Stuck(running_for) => self.report(worker, poll, running_for),
         }

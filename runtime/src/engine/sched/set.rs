@@ -21,7 +21,7 @@ use super::inject::Inject;
 use crate::base::atomic_waker::AtomicWaker;
 use crate::base::coop;
 use crate::base::enter;
-use crate::base::prim::Arc;
+use crate::base::prim::{Arc, thread_local};
 use crate::engine::task::{self, JoinHandle, Meta, OwnedTasks, Schedule};
 
 type Task = task::Task<SetRef>;

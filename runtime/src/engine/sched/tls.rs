@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 
 use super::worker::Worker;
 use super::{current::Current, multi::Multi};
+use crate::base::prim::thread_local;
 
 /// The worker on this thread.
 #[derive(Clone, Copy, Debug)]
@@ -44,12 +45,12 @@ struct Restore {
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        SLOT.set(self.former);
+        SLOT.with(|slot| slot.set(self.former));
     }
 }
 
 fn enter<R>(slot: Slot, f: impl FnOnce() -> R) -> R {
-    let _restore = Restore { former: SLOT.replace(slot), not_send: PhantomData };
+    let _restore = Restore { former: SLOT.with(|now| now.replace(slot)), not_send: PhantomData };
     f()
 }
 
@@ -71,7 +72,7 @@ pub(crate) fn outside<R>(f: impl FnOnce() -> R) -> R {
 /// Runs `f` with the worker that this thread is.
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(Here<'_>) -> R) -> R {
-    let here = match SLOT.get() {
+    let here = match SLOT.with(Cell::get) {
         Slot::None => Here::Nobody,
         Slot::Multi(worker) => {
             // SAFETY: the pointer was made from a reference by `enter_multi`, which is still on this thread's
