@@ -408,6 +408,7 @@ impl Drop for Blocks {
 }
 
 /// Polls a future with such a waker on a worker, and expects the worker to wake and drop it and to live on.
+#[expect(clippy::async_yields_async, reason = "the task polls the future once, and gives it up")]
 fn blocks_where_it_is_woken<F: Future + Send + 'static>(rt: &Runtime, waiting: F, event: impl FnOnce()) {
     let (tell, told) = mpsc::channel();
     let task = rt.spawn(async move {
