@@ -13,6 +13,7 @@ use super::multi::{self, Workers};
 use super::set::Set;
 use super::{SchedRef, aside, current};
 use crate::base::atomic_waker::AtomicWaker;
+use crate::base::block_on::block_on;
 use crate::base::clock::Clock;
 use crate::base::park::Parker;
 use crate::base::prim::atomic::{AtomicBool, Ordering::Relaxed};
@@ -210,6 +211,22 @@ fn loom_a_shutdown_meets_a_worker_that_blocks() {
         has_run(blocks);
         assert!(!has_run(waiting));
         assert_eq!(drops.count(), 2);
+    });
+}
+
+/// What a worker blocks for is run by another thread: else this never ends.
+#[test]
+fn loom_a_core_that_was_handed_on_runs_what_its_worker_waits_for() {
+    model_within(3, || {
+        let (sched, workers) = multi_thread(1);
+        let (theirs, parker) = (sched.clone(), Parker::new());
+        let task = async move {
+            let unparker = parker.unparker();
+            drop(theirs.spawn(async move { unparker.unpark() }, Meta::here()));
+            aside(|| parker.park());
+        };
+        block_on(sched.spawn(task, Meta::here()), Duration::ZERO).unwrap();
+        shut_down(&workers);
     });
 }
 
