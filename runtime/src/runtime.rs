@@ -44,7 +44,7 @@ use crate::base::{self, enter};
 use crate::context::{self, Alone};
 use crate::engine::blocking::BlockingPool;
 use crate::engine::driver::io as io_driver;
-use crate::engine::sched::{self, SchedRef, current::Driven, multi::Workers};
+use crate::engine::sched::{self, SchedRef, current::Driven, threads::Workers};
 use crate::engine::task::JoinHandle;
 use crate::handle::trace_root;
 

@@ -20,7 +20,7 @@ use crate::context;
 use crate::engine::blocking::{BlockingPool, PoolConfig};
 use crate::engine::driver::Driver;
 use crate::engine::hooks::{TaskHooks, ThreadHooks};
-use crate::engine::sched::{current, multi};
+use crate::engine::sched::{current, threads};
 use crate::engine::services::Services;
 use crate::handle::Handle;
 use crate::local_runtime::{LocalOptions, LocalRuntime};
@@ -405,7 +405,7 @@ impl Builder {
             let (sched, driven) = current::start(config, driver, services)?;
             (sched, Scheduler::Current(driven))
         } else {
-            let (sched, workers) = multi::start(config, driver, services, context::around_worker)?;
+            let (sched, workers) = threads::start(config, driver, services, context::around_worker)?;
             (sched, Scheduler::Multi(workers))
         };
         Ok(Runtime::from_parts(Handle::new(sched), scheduler, blocking))

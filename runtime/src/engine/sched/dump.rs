@@ -8,7 +8,7 @@
 //! bear with anyway. A worker that is stuck in a poll, or a runtime that nobody drives, gives no answer: the request is
 //! over when none has come for [`PATIENCE`].
 //!
-//! Next file to read: `engine/sched/multi.rs`.
+//! Next file to read: `engine/sched/threads.rs`.
 #![forbid(unsafe_code)]
 
 use std::collections::{HashMap, HashSet};

@@ -14,7 +14,7 @@ mod handoff;
 mod idle;
 mod inject;
 mod monitor;
-pub(crate) mod multi;
+mod multi;
 mod pace;
 mod policy;
 mod poll;
@@ -24,6 +24,7 @@ mod shared;
 mod sleep;
 #[cfg(test)]
 mod tests;
+pub(crate) mod threads;
 mod tls;
 mod watch;
 mod worker;

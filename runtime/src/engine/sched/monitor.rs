@@ -7,7 +7,7 @@
 //!
 //! When nothing has happened for two looks the monitor *dozes*: it sleeps until a worker wakes up. See [`Doze`].
 //!
-//! Next file to read: `engine/sched/multi.rs`.
+//! Next file to read: `engine/sched/dump.rs`.
 #![forbid(unsafe_code)]
 
 use std::io;

@@ -3,9 +3,9 @@
 //! Next file to read: `engine/sched/current.rs`.
 #![forbid(unsafe_code)]
 
-use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::Notified;
 use super::core::{Core, LifoSlot};
 use super::drive::TurnEnd;
 use super::handoff::Handoff;
@@ -13,14 +13,11 @@ use super::idle::Idle;
 use super::policy::Policy;
 use super::queue::{LocalQueue, StealQueue, Stealer};
 use super::shared::Shared;
-use super::tls::{self, Here};
+use super::threads::{Threads, start_thread};
+use super::tls::Here;
 use super::watch::{self, Shift, Watch};
 use super::worker::Worker;
-use super::{Notified, SchedRef};
-use crate::base::prim::{Arc, Condvar, Mutex, thread};
-use crate::config::RuntimeConfig;
-use crate::engine::driver::Driver;
-use crate::engine::services::Services;
+use crate::base::prim::{Arc, Mutex};
 
 /// The most tasks that one visit to the global queue brings, so that a worker leaves some to the others.
 const MAX_GLOBAL_BATCH: usize = 32;
@@ -33,12 +30,8 @@ pub(crate) struct Multi {
     idle: Idle,
     watch: Watch,
     stopped: Mutex<Stopped>,
-    handoff: Handoff<Box<Core<Multi>>>,
-    around: AroundThread,
-    threads: Mutex<Vec<thread::JoinHandle<()>>>,
-    /// Threads that have been started and have not signed off.
-    live: Mutex<usize>,
-    all_gone: Condvar,
+    pub(super) handoff: Handoff<Box<Core<Multi>>>,
+    pub(super) threads: Threads,
 }
 
 /// The workers that have stopped; the last one to stop cleans up.
@@ -52,118 +45,24 @@ struct Stopped {
     cleaned_up: bool,
 }
 
-/// The threads of a runtime.
-#[derive(Debug)]
-pub(crate) struct Workers {
-    shared: Arc<Shared<Multi>>,
-}
-
-/// How the front makes a runtime the current one for a thread's whole life.
-pub(crate) type AroundThread = fn(&SchedRef, &mut dyn FnMut());
-
-/// Starts a runtime's workers.
-///
-/// # Errors
-///
-/// When the operating system gives no thread. The ones that it gave have ended again by then.
-pub(crate) fn start(
-    config: RuntimeConfig,
-    driver: Driver,
-    services: Services,
-    around: AroundThread,
-) -> io::Result<(SchedRef, Workers)> {
-    let count = config.resolved_workers();
-    let queues: Vec<_> = (0..count).map(|_| StealQueue::new()).collect();
-    let policy = Multi {
-        stealers: queues.iter().map(StealQueue::stealer).collect(),
-        slots: (0..count).map(|_| Arc::default()).collect(),
-        idle: Idle::new(count),
-        watch: Watch::new(),
-        stopped: Mutex::new(Stopped::default()),
-        handoff: Handoff::new(),
-        around,
-        threads: Mutex::new(Vec::with_capacity(count)),
-        live: Mutex::new(0),
-        all_gone: Condvar::new(),
-    };
-    let shared = Shared::new(config, driver, services, policy);
-    Shared::start_monitor(&shared)?;
-    let workers = Workers { shared: shared.clone() };
-    let sched = SchedRef::Multi(shared.clone());
-    for (index, queue) in queues.into_iter().enumerate() {
-        let core = Box::new(Core::new(
-            index,
-            queue,
-            shared.policy.slots[index].clone(),
-            &shared.config,
-            seed(shared.config.rng_seed, Arc::as_ptr(&shared) as usize, index),
-        ));
-        if let Err(error) = start_thread(&shared, Some(core)) {
-            workers.close();
-            workers.wait(None);
-            shared.monitor.stop(true);
-            return Err(error);
+impl Multi {
+    /// What workers with these queues share.
+    pub(super) fn new(queues: &[StealQueue<Notified>], threads: Threads) -> Self {
+        let count = queues.len();
+        Self {
+            stealers: queues.iter().map(StealQueue::stealer).collect(),
+            slots: (0..count).map(|_| Arc::default()).collect(),
+            idle: Idle::new(count),
+            watch: Watch::new(),
+            stopped: Mutex::new(Stopped::default()),
+            handoff: Handoff::new(),
+            threads,
         }
     }
-    Ok((sched, workers))
-}
 
-/// Where the random choices of one worker start. Where the runtime lies in memory differs from one to the next.
-fn seed(given: Option<u64>, address: usize, index: usize) -> u64 {
-    given.unwrap_or(address as u64).wrapping_add(index as u64)
-}
-
-/// Starts a thread for a core, or for one that was offered.
-fn start_thread(shared: &Arc<Shared<Multi>>, core: Option<Box<Core<Multi>>>) -> io::Result<()> {
-    let policy = &shared.policy;
-    let around = policy.around;
-    let thread = shared.clone();
-    let builder = shared.services.hooks.thread_builder();
-    *policy.live.lock() += 1;
-    // So that a thread that soon ends finds its handle there.
-    let mut threads = policy.threads.lock();
-    let started = builder.spawn(move || {
-        let gone = Gone(thread.clone());
-        let mut core = core;
-        around(&SchedRef::Multi(thread.clone()), &mut || run_worker(&thread, core.take()));
-        // Only when everything of this thread is over: whoever waits may free what it used.
-        drop((thread, gone));
-    });
-    match started {
-        Ok(handle) => threads.push(handle),
-        Err(error) => {
-            drop(threads);
-            *policy.live.lock() -= 1;
-            return Err(error);
-        }
-    }
-    Ok(())
-}
-
-/// The life of a thread: it runs its core, and then those that others hand on.
-fn run_worker(shared: &Arc<Shared<Multi>>, mut core: Option<Box<Core<Multi>>>) {
-    let handoff = &shared.policy.handoff;
-    let mut seat = core.is_none().then(|| handoff.seat_of_started());
-    let hooks = shared.services.hooks.clone();
-    hooks.started();
-    loop {
-        let next = core.take().or_else(|| {
-            let seat = seat.take().unwrap_or_else(|| handoff.sit_down());
-            seat.claim(shared.config.thread_keep_alive)
-        });
-        let Some(core) = next else { break };
-        let worker = Worker::new(shared.clone(), core.index);
-        tls::enter_multi(&worker, || {
-            worker.run_until_closed(core);
-            // Put off by a task that ended without a core.
-            worker.defer.wake();
-        });
-    }
-    hooks.stopping();
-    if !shared.inject.is_closed() {
-        // Nobody will join a thread that nobody needed any more.
-        let me = thread::current().id();
-        shared.policy.threads.lock().retain(|handle| handle.thread().id() != me);
+    /// The slot of one worker.
+    pub(super) fn slot(&self, worker: usize) -> Arc<LifoSlot> {
+        self.slots[worker].clone()
     }
 }
 
@@ -220,7 +119,7 @@ impl Worker<Multi> {
         }
     }
 
-    fn run_until_closed(&self, mut core: Box<Core<Multi>>) {
+    pub(super) fn run_until_closed(&self, mut core: Box<Core<Multi>>) {
         let shared = &*self.shared;
         self.begins(&mut core);
         while !shared.inject.is_closed() {
@@ -428,7 +327,7 @@ impl Policy for Multi {
 
 impl Shared<Multi> {
     /// Drops whatever is left, once. All tasks have been shut down, and no worker polls any more.
-    fn clean_up(&self) {
+    pub(super) fn clean_up(&self) {
         let cores = {
             let mut stopped = self.policy.stopped.lock();
             if std::mem::replace(&mut stopped.cleaned_up, true) {
@@ -447,81 +346,5 @@ impl Shared<Multi> {
     /// Tasks in one worker's queue now.
     pub(crate) fn queue_len(&self, worker: usize) -> usize {
         self.policy.stealers[worker].len()
-    }
-}
-
-impl Workers {
-    /// Asks the workers to stop.
-    pub(crate) fn close(&self) {
-        if self.shared.inject.close() {
-            self.shared.wake_all();
-            self.shared.policy.handoff.close();
-        }
-    }
-
-    /// Worker threads that have not ended.
-    pub(crate) fn live(&self) -> usize {
-        *self.shared.policy.live.lock()
-    }
-
-    /// Waits until they have, for `limit` at most. Returns whether they have.
-    pub(crate) fn wait(&self, limit: Option<Duration>) -> bool {
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let policy = &self.shared.policy;
-        let mut live = policy.live.lock();
-        while *live > 0 {
-            live = match deadline {
-                None => policy.all_gone.wait(live),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return false;
-                    }
-                    policy.all_gone.wait_timeout(live, left).0
-                }
-            };
-        }
-        drop(live);
-        let handles = std::mem::take(&mut *policy.threads.lock());
-        for handle in handles {
-            // A panic in a thread hook ends a worker early; the process has heard of it by the panic hook.
-            let _ = handle.join();
-        }
-        // For the case that a worker's hook panicked, and the last worker never came.
-        self.shared.owned.close_and_shutdown_all(0);
-        self.shared.clean_up();
-        true
-    }
-}
-
-impl Drop for Workers {
-    /// Also when the naming of a thread panicked, and the runtime never came to be.
-    fn drop(&mut self) {
-        self.close();
-        self.shared.monitor.stop(false);
-    }
-}
-
-/// Signs a worker's thread off.
-struct Gone(Arc<Shared<Multi>>);
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        let policy = &self.0.policy;
-        *policy.live.lock() -= 1;
-        policy.all_gone.notify_all();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_seed_that_is_given_is_obeyed_and_each_worker_has_its_own() {
-        assert_eq!(seed(Some(7), 0x1000, 0), seed(Some(7), 0x2000, 0));
-        assert_ne!(seed(None, 0x1000, 0), seed(None, 0x2000, 0));
-        assert_ne!(seed(Some(7), 0x1000, 0), seed(Some(7), 0x1000, 1));
-        assert_eq!(seed(Some(u64::MAX), 0, 1), 0);
     }
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::multi::{self, Workers};
 use super::set::Set;
+use super::threads::{self, Workers};
 use super::{SchedRef, aside, current};
 use crate::base::atomic_waker::AtomicWaker;
 use crate::base::block_on::block_on;
@@ -48,7 +48,7 @@ fn parts(flavor: Flavor, workers: usize) -> (RuntimeConfig, Driver, Services) {
 
 fn multi_thread(workers: usize) -> (SchedRef, Workers) {
     let (config, driver, services) = parts(Flavor::MultiThread, workers);
-    multi::start(config, driver, services, |_, run| run()).unwrap()
+    threads::start(config, driver, services, |_, run| run()).unwrap()
 }
 
 /// Counts drops.
