@@ -147,12 +147,14 @@ impl LocalRuntime {
 
     /// Ends the runtime, and waits no longer than this for its blocking threads. See
     /// [`Runtime::shutdown_timeout`].
+    #[track_caller]
     pub fn shutdown_timeout(self, duration: Duration) {
         self.runtime.shutdown_timeout(duration);
     }
 
     /// As [`shutdown_timeout`](Self::shutdown_timeout), and says what was still running when the time was up. See
     /// [`Runtime::shutdown_timeout_report`].
+    #[track_caller]
     pub fn shutdown_timeout_report(self, duration: Duration) -> ShutdownReport {
         self.runtime.shutdown_timeout_report(duration)
     }

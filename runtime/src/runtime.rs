@@ -232,6 +232,10 @@ impl Runtime {
     ///
     /// Tasks are dropped at their next `.await`. A thread that is still busy when the time is up is left to itself.
     ///
+    /// # Panics
+    ///
+    /// In asynchronous code, which must not wait, unless the time is zero. The runtime ends nevertheless.
+    ///
     /// ```
     /// use std::time::Duration;
     ///
@@ -239,6 +243,7 @@ impl Runtime {
     /// rt.spawn_blocking(|| std::thread::sleep(Duration::from_millis(50)));
     /// rt.shutdown_timeout(Duration::from_millis(1));
     /// ```
+    #[track_caller]
     pub fn shutdown_timeout(mut self, duration: Duration) {
         self.end(duration);
     }
@@ -253,6 +258,7 @@ impl Runtime {
     /// let report = rt.shutdown_timeout_report(Duration::from_secs(60));
     /// assert!(report.is_complete(), "{report}");
     /// ```
+    #[track_caller]
     pub fn shutdown_timeout_report(mut self, duration: Duration) -> ShutdownReport {
         if self.end(duration) {
             return ShutdownReport::default();
@@ -267,10 +273,29 @@ impl Runtime {
         ShutdownReport { worker_threads, polls, blocking_threads, blocking }
     }
 
+    #[track_caller]
     fn end(&mut self, limit: Duration) -> bool {
         self.ended = true;
         self.close();
-        self.wait(Some(limit))
+        // Who has no time waits for nothing, and may be anywhere.
+        (limit.is_zero() || self.may_wait()) && self.wait(Some(limit))
+    }
+
+    /// Whether this thread may wait for the runtime's end. Where it must not, only a panic that is under way is spared
+    /// another one.
+    #[track_caller]
+    fn may_wait(&self) -> bool {
+        if !enter::is_entered() {
+            return true;
+        }
+        self.handle.sched().stop_monitor(false);
+        if !std::thread::panicking() {
+            panic!(
+                "Cannot drop a runtime where blocking is forbidden: this thread is driving tasks. Use \
+                 `Runtime::shutdown_background`, or drop it inside `spawn_blocking`"
+            );
+        }
+        false
     }
 
     /// Ends the runtime without waiting for its threads; allowed inside of a task.
@@ -331,17 +356,9 @@ impl Drop for Runtime {
             return;
         }
         self.close();
-        let waits_for_itself = context::is_thread_of(self.handle.sched());
-        if !enter::is_entered() {
+        if self.may_wait() {
+            let waits_for_itself = context::is_thread_of(self.handle.sched());
             self.wait(if waits_for_itself { Some(Duration::ZERO) } else { None });
-            return;
-        }
-        self.handle.sched().stop_monitor(false);
-        if !std::thread::panicking() {
-            panic!(
-                "Cannot drop a runtime where blocking is forbidden: this thread is driving tasks. Use \
-                 `Runtime::shutdown_background`, or drop it inside `spawn_blocking`"
-            );
         }
     }
 }

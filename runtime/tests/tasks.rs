@@ -441,6 +441,12 @@ fn a_runtime_dropped_in_async_code_panics(new: fn() -> Rt) {
     let inner = new();
     let text = panic_text(|| outer.block_on(async move { drop(inner) }));
     assert!(text.contains("shutdown_background"), "{text}");
+    let inner = new();
+    let text = panic_text(|| outer.block_on(async move { drop(inner.shutdown_timeout_report(LOST)) }));
+    assert!(text.contains("shutdown_background"), "{text}");
+    // Nothing is waited for.
+    let inner = new();
+    outer.block_on(async move { drop(inner.shutdown_timeout_report(Duration::ZERO)) });
 }
 
 fn a_runtime_ends_in_the_background_in_async_code(new: fn() -> Rt) {
