@@ -297,6 +297,41 @@ fn max_io_events_per_busy_tick() {
     assert_eq!(most_events_at_once(builder.max_io_events_per_busy_tick(1)), 1);
 }
 
+/// The order in which the one blocking thread runs what two threads brought in turn while it was busy.
+fn order_of_jobs(sharded: bool) -> Vec<u32> {
+    let mut builder = Builder::new_current_thread();
+    builder.max_blocking_threads(1);
+    if sharded {
+        builder.enable_sharded_blocking_queue();
+    }
+    let rt = builder.build().unwrap();
+    let (release, held) = mpsc::channel::<()>();
+    let (ran, order) = mpsc::channel();
+    let blocker = rt.spawn_blocking(move || held.recv());
+    let bring = |n| {
+        let ran = ran.clone();
+        drop(rt.handle().spawn_blocking(move || ran.send(n).unwrap()));
+    };
+    bring(0);
+    thread::scope(|scope| scope.spawn(|| (1..5).for_each(bring)).join().unwrap());
+    bring(5);
+    assert_eq!(rt.metrics().blocking_queue_depth(), 6);
+    drop(release);
+    rt.block_on(blocker).unwrap().unwrap_err();
+    (0..6).map(|_| order.recv_timeout(LOST).unwrap()).collect()
+}
+
+#[test]
+fn enable_sharded_blocking_queue() {
+    let in_turn = vec![0, 1, 2, 3, 4, 5];
+    assert_eq!(order_of_jobs(false), in_turn);
+    // Two threads may share a queue by chance; not again and again.
+    let another = (0..100).map(|_| order_of_jobs(true)).find(|order| *order != in_turn);
+    let mut jobs = another.expect("two queues, one after the other");
+    jobs.sort_unstable();
+    assert_eq!(jobs, in_turn);
+}
+
 /// Sleeps of workers ended by other workers, while one task naps again and again.
 fn wakeups_of_a_napping_task(eager: bool) -> u64 {
     let mut builder = Builder::new_multi_thread();

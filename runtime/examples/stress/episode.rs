@@ -125,6 +125,9 @@ fn settle_on(builder: &mut Builder, rng: &mut fastrand::Rng) {
         builder.enable_eager_driver_handoff();
     }
     if rng.bool() {
+        builder.enable_sharded_blocking_queue();
+    }
+    if rng.bool() {
         builder.max_io_events_per_tick(1 + rng.usize(..8));
     }
 }

@@ -282,6 +282,29 @@ impl Builder {
         self
     }
 
+    /// Has closures of [`spawn_blocking`](crate::task::spawn_blocking) that find all threads busy wait in several queues,
+    /// each with a lock of its own: threads that bring many of them at once then seldom wait for each other. Those of
+    /// different threads are begun in no order. Unstable in Tokio, stable here. Default: one queue, first in, first out.
+    ///
+    /// ```
+    /// use runtime::runtime::Builder;
+    ///
+    /// let rt = Builder::new_multi_thread().max_blocking_threads(2).enable_sharded_blocking_queue().build().unwrap();
+    /// let jobs: Vec<_> = (0..100).map(|n| rt.spawn_blocking(move || n)).collect();
+    /// let sum: u32 = rt.block_on(async {
+    ///     let mut sum = 0;
+    ///     for job in jobs {
+    ///         sum += job.await.unwrap();
+    ///     }
+    ///     sum
+    /// });
+    /// assert_eq!(sum, 4950);
+    /// ```
+    pub fn enable_sharded_blocking_queue(&mut self) -> &mut Self {
+        self.config.sharded_blocking_queue = true;
+        self
+    }
+
     /// Sets how long a worker without work, or a thread in `block_on`, looks around before it sleeps, when that has
     /// been worth it lately. Default: 20 microseconds; zero turns it off; 1 millisecond is the most. An extension.
     pub fn idle_spin(&mut self, duration: Duration) -> &mut Self {
@@ -392,6 +415,7 @@ impl Builder {
             max_threads: config.max_blocking_threads,
             keep_alive: config.thread_keep_alive,
             idle_spin: config.idle_spin,
+            sharded: config.sharded_blocking_queue,
         };
         let blocking = BlockingPool::new(pool, hooks.clone());
         let services = Services {

@@ -101,6 +101,9 @@ pub struct RuntimeConfig {
     pub eager_driver_handoff: bool,
     /// How many threads `spawn_blocking` may have at once.
     pub max_blocking_threads: usize,
+    /// Whether jobs that wait for a blocking thread do so in several queues, so that threads that bring many jobs to a pool
+    /// that is full seldom meet. The jobs of different threads are then in no order.
+    pub sharded_blocking_queue: bool,
     /// How long an idle blocking thread waits for work before it ends.
     #[cfg_attr(feature = "serde", serde(with = "human::duration"))]
     pub thread_keep_alive: Duration,
@@ -172,6 +175,7 @@ impl Default for RuntimeConfig {
             idle_spin: Duration::from_micros(20),
             eager_driver_handoff: false,
             max_blocking_threads: 512,
+            sharded_blocking_queue: false,
             thread_keep_alive: Duration::from_secs(10),
             thread_stack_size: None,
             thread_name: "runtime-worker".to_owned(),

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::pool::soon_free;
+use super::thread::soon_free;
 use crate::base::coop;
 use crate::base::prim::Mutex;
 use crate::engine::task::{self, JoinHandle, Meta, Notified, Schedule, Task};

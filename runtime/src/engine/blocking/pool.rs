@@ -15,10 +15,12 @@
 //! | no job, its seat still in the stack, time is up or the pool is closed | takes its seat away and ends |
 //! | no job and its seat gone from the stack | cannot be: seat and job change hands in one critical section |
 //!
-//! Next file to read: `engine/sched/mod.rs`.
+//! With `sharded_blocking_queue`, jobs for a full pool wait in [`shards`](super::shards) instead of the queue, and a thread
+//! that has run one takes its next from there without this lock.
+//!
+//! Next file to read: `engine/blocking/thread.rs`.
 #![forbid(unsafe_code)]
 
-use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::panic::Location;
@@ -26,22 +28,24 @@ use std::time::{Duration, Instant};
 
 use super::BlockingSched;
 use super::job::end;
-use crate::base::park::{Parker, Unparker};
+use super::shards::{Pushed, Shards};
+use super::thread::At;
+use crate::base::park::Unparker;
 use crate::base::prim::atomic::{AtomicUsize, Ordering::Relaxed};
-use crate::base::prim::{Arc, Condvar, Mutex, thread, thread_local};
+use crate::base::prim::{Arc, Condvar, Mutex, thread};
 use crate::base::spin::Spinner;
 use crate::config::{HistogramConfiguration, LogHistogram};
 use crate::engine::counters::Histogram;
 use crate::engine::hooks::ThreadHooks;
 use crate::engine::task::{Id, Notified};
 
-type Job = Notified<BlockingSched>;
+pub(super) type Job = Notified<BlockingSched>;
 
 /// A job that has not begun.
 #[derive(Debug)]
-struct Waiting {
-    job: Job,
-    since: Instant,
+pub(super) struct Waiting {
+    pub(super) job: Job,
+    pub(super) since: Instant,
 }
 
 /// A job that a thread is at now, for reports.
@@ -65,6 +69,8 @@ pub(crate) struct PoolConfig {
     pub(crate) max_threads: usize,
     pub(crate) keep_alive: Duration,
     pub(crate) idle_spin: Duration,
+    /// Whether jobs wait for a full pool in several queues.
+    pub(crate) sharded: bool,
 }
 
 /// The owner's side: closes the pool.
@@ -80,52 +86,55 @@ pub(crate) struct BlockingSpawner {
 }
 
 #[derive(Debug)]
-struct Inner {
-    state: Mutex<State>,
+pub(super) struct Inner {
+    pub(super) state: Mutex<State>,
     /// Notified when the last thread of a closed pool has ended.
-    empty: Condvar,
-    config: PoolConfig,
-    hooks: Arc<ThreadHooks>,
-    threads: AtomicUsize,
-    idle: AtomicUsize,
-    depth: AtomicUsize,
+    pub(super) empty: Condvar,
+    pub(super) config: PoolConfig,
+    pub(super) hooks: Arc<ThreadHooks>,
+    pub(super) threads: AtomicUsize,
+    pub(super) idle: AtomicUsize,
+    pub(super) depth: AtomicUsize,
     /// Threads that have run their job and will look into the queue next.
-    soon_free: AtomicUsize,
+    pub(super) soon_free: AtomicUsize,
     /// How long jobs waited for their thread.
-    latency: Histogram,
+    pub(super) latency: Histogram,
+    /// Where jobs wait instead of in the queue.
+    pub(super) shards: Option<Shards<Waiting>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    queue: VecDeque<Waiting>,
+pub(super) struct State {
+    pub(super) queue: VecDeque<Waiting>,
     /// Free threads, the one that worked last on top.
-    seats: Vec<Seat>,
+    pub(super) seats: Vec<Seat>,
     /// Jobs laid on a seat, by thread, until the thread takes them.
-    laid: HashMap<usize, Waiting>,
+    pub(super) laid: HashMap<usize, Waiting>,
     /// What each thread is at.
-    running: HashMap<usize, RunningJob>,
-    handles: HashMap<usize, thread::JoinHandle<()>>,
+    pub(super) running: HashMap<usize, Arc<At>>,
+    pub(super) handles: HashMap<usize, thread::JoinHandle<()>>,
     /// Threads that ended before whoever started them could put their handle down.
-    left: HashSet<usize>,
+    pub(super) left: HashSet<usize>,
     /// The handle of a thread that ended by itself, joined by the next one that does.
-    ended: Option<thread::JoinHandle<()>>,
+    pub(super) ended: Option<thread::JoinHandle<()>>,
     /// Threads that have not ended.
-    live: usize,
+    pub(super) live: usize,
     /// Those of them that will come back to the queue: all but the ones that have given up their seat. Only these count
     /// towards the limit; else a job could wait in the queue for a thread that is on its way out.
-    serving: usize,
-    next_thread: usize,
-    closed: bool,
+    pub(super) serving: usize,
+    pub(super) next_thread: usize,
+    pub(super) closed: bool,
 }
 
 #[derive(Debug)]
-struct Seat {
-    thread: usize,
-    unparker: Unparker,
+pub(super) struct Seat {
+    pub(super) thread: usize,
+    pub(super) unparker: Unparker,
 }
 
 impl BlockingPool {
     pub(crate) fn new(config: PoolConfig, hooks: Arc<ThreadHooks>) -> Self {
+        let shards = config.sharded.then(Shards::new);
         let inner = Inner {
             state: Mutex::new(State::default()),
             empty: Condvar::new(),
@@ -136,6 +145,7 @@ impl BlockingPool {
             depth: AtomicUsize::new(0),
             soon_free: AtomicUsize::new(0),
             latency: Histogram::new(HistogramConfiguration::log(LogHistogram::default())),
+            shards,
         };
         Self { spawner: BlockingSpawner { inner: Arc::new(inner) } }
     }
@@ -146,7 +156,8 @@ impl BlockingPool {
 
     /// The jobs that are under way.
     pub(crate) fn running(&self) -> Vec<RunningJob> {
-        self.spawner.inner.state.lock().running.values().cloned().collect()
+        let state = self.spawner.inner.state.lock();
+        state.running.values().filter_map(|at| at.lock().clone()).collect()
     }
 
     /// Refuses new jobs, drops those that have not begun, and waits until the running ones are over, for `limit`
@@ -191,33 +202,23 @@ impl BlockingSpawner {
     /// # Errors
     ///
     /// When the job needs the first thread and the operating system gives none.
-    pub(crate) fn spawn(&self, job: Job, around: impl FnOnce() -> Around) -> io::Result<()> {
+    pub(crate) fn spawn(&self, job: Job, around: impl Fn() -> Around) -> io::Result<()> {
         let inner = &self.inner;
-        let limit = inner.config.max_threads;
         let waiting = Waiting { job, since: Instant::now() };
-        inner.wait_for_seat();
-        let number = match inner.place(waiting, limit) {
-            Placed::Done => return Ok(()),
-            Placed::Wake(thread) => {
-                thread.unpark();
-                return Ok(());
-            }
-            Placed::Closed(waiting) => {
-                end(waiting.job, Job::shutdown);
-                return Ok(());
-            }
-            Placed::NeedsThread(number) => number,
+        let Some(shards) = &inner.shards else {
+            inner.wait_for_seat();
+            return Inner::bring(inner, waiting, around);
         };
-        // Out of the lock: the thread's name comes from the user's code, which may panic.
-        let unstarted = Unstarted { inner, number };
-        let started = Inner::start_thread(inner, number, around());
-        std::mem::forget(unstarted);
-        match started {
-            Ok(handle) => {
-                inner.keep_handle(number, handle);
-                Ok(())
+        match shards.push(waiting) {
+            Pushed::Left => Ok(()),
+            Pushed::Refused(waiting) => {
+                inner.wait_for_seat();
+                Inner::bring(inner, waiting, around)
             }
-            Err(error) => inner.do_without_thread(number, error),
+            Pushed::Stranded => {
+                let stranded = std::iter::from_fn(|| shards.pop(0));
+                stranded.map(|waiting| Inner::bring(inner, waiting, &around)).fold(Ok(()), io::Result::and)
+            }
         }
     }
 
@@ -238,30 +239,13 @@ impl BlockingSpawner {
 
     /// Jobs that wait for a thread now.
     pub(crate) fn queue_depth(&self) -> usize {
-        self.inner.depth.load(Relaxed)
+        self.inner.depth.load(Relaxed) + self.num_in_shards()
     }
-}
 
-/// A thread's own view of its pool.
-struct Here {
-    pool: Arc<Inner>,
-    /// Whether it counts as soon free.
-    soon_free: bool,
-}
-
-thread_local! {
-    static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
-}
-
-/// The job on this thread has run, and its join handle will know in a moment.
-pub(super) fn soon_free() {
-    HERE.with(|here| {
-        if let Some(here) = here.borrow_mut().as_mut()
-            && !std::mem::replace(&mut here.soon_free, true)
-        {
-            here.pool.soon_free.fetch_add(1, Relaxed);
-        }
-    });
+    /// Those of them that wait in shards.
+    pub(super) fn num_in_shards(&self) -> usize {
+        self.inner.shards.as_ref().map_or(0, Shards::len)
+    }
 }
 
 /// Where a job went.
@@ -276,13 +260,6 @@ enum Placed {
     Closed(Waiting),
 }
 
-/// What a thread of the pool does next.
-enum Next {
-    Run(Job),
-    Sit,
-    End,
-}
-
 impl Inner {
     fn close(&self) {
         let mut state = self.state.lock();
@@ -290,6 +267,7 @@ impl Inner {
             return;
         }
         state.closed = true;
+        self.not_full();
         let queue = std::mem::take(&mut state.queue);
         let seats: Vec<Unparker> = state.seats.iter().map(|seat| seat.unparker.clone()).collect();
         drop(state);
@@ -297,7 +275,8 @@ impl Inner {
         for seat in seats {
             seat.unpark();
         }
-        for waiting in queue {
+        let sharded = std::iter::from_fn(|| self.shards.as_ref()?.pop(0));
+        for waiting in queue.into_iter().chain(sharded) {
             end(waiting.job, Job::shutdown);
         }
     }
@@ -309,6 +288,40 @@ impl Inner {
             && let Some(spin) = Spinner::new(SEAT_WAIT).begin()
         {
             while spin.look(|| !worth_it()).is_none() {}
+        }
+    }
+
+    /// Gives a job to a thread, or has it wait for one.
+    fn bring(this: &Arc<Self>, waiting: Waiting, around: impl FnOnce() -> Around) -> io::Result<()> {
+        let number = match this.place(waiting, this.config.max_threads) {
+            Placed::Done => return Ok(()),
+            Placed::Wake(thread) => {
+                thread.unpark();
+                return Ok(());
+            }
+            Placed::Closed(waiting) => {
+                end(waiting.job, Job::shutdown);
+                return Ok(());
+            }
+            Placed::NeedsThread(number) => number,
+        };
+        // Out of the lock: the thread's name comes from the user's code, which may panic.
+        let unstarted = Unstarted { inner: this, number };
+        let started = Self::start_thread(this, number, around());
+        std::mem::forget(unstarted);
+        match started {
+            Ok(handle) => {
+                this.keep_handle(number, handle);
+                Ok(())
+            }
+            Err(error) => this.do_without_thread(number, error),
+        }
+    }
+
+    /// There may be a free thread, or room for another. The pool's lock is held.
+    pub(super) fn not_full(&self) {
+        if let Some(shards) = &self.shards {
+            shards.set_full(false);
         }
     }
 
@@ -329,8 +342,14 @@ impl Inner {
             self.threads.store(state.live, Relaxed);
             Placed::NeedsThread(number)
         } else {
-            state.queue.push_back(waiting);
-            self.depth.store(state.queue.len(), Relaxed);
+            if let Some(shards) = &self.shards {
+                shards.put(waiting);
+                // One that only lacks a thread tries again with the next job.
+                shards.set_full(state.serving >= self.config.max_threads);
+            } else {
+                state.queue.push_back(waiting);
+                self.depth.store(state.queue.len(), Relaxed);
+            }
             Placed::Done
         }
     }
@@ -351,6 +370,7 @@ impl Inner {
         let mut state = self.state.lock();
         state.live -= 1;
         state.serving -= 1;
+        self.not_full();
         self.threads.store(state.live, Relaxed);
         let others = state.serving;
         if state.live == 0 && state.closed {
@@ -372,95 +392,6 @@ impl Inner {
         }
         Ok(())
     }
-
-    fn start_thread(this: &Arc<Self>, number: usize, around: Around) -> io::Result<thread::JoinHandle<()>> {
-        let inner = this.clone();
-        this.hooks.thread_builder().spawn(move || {
-            // Also when a hook panics: a thread that has gone must not be waited for.
-            let leave = Leave { inner: &inner, number, retired: Cell::new(false) };
-            around(&mut || {
-                inner.hooks.started();
-                leave.retired.set(Inner::work(&inner, number));
-                inner.hooks.stopping();
-            });
-            drop(leave);
-        })
-    }
-
-    /// Returns whether the thread ends because it has grown old.
-    fn work(this: &Arc<Self>, number: usize) -> bool {
-        HERE.with(|here| *here.borrow_mut() = Some(Here { pool: this.clone(), soon_free: false }));
-        let retired = this.serve(number);
-        HERE.with(|here| here.borrow_mut().take());
-        retired
-    }
-
-    fn serve(&self, number: usize) -> bool {
-        let parker = Parker::new();
-        let mut spinner = Spinner::new(self.config.idle_spin);
-        loop {
-            match self.next(number, &parker) {
-                Next::Run(job) => end(job, Job::run),
-                Next::End => return false,
-                Next::Sit => {
-                    let woken = parker.spin_then_park(&mut spinner, Some(self.config.keep_alive));
-                    if !woken && self.grow_old(number) {
-                        return true;
-                    }
-                }
-            }
-        }
-    }
-
-    fn next(&self, number: usize, parker: &Parker) -> Next {
-        let mut state = self.state.lock();
-        if HERE
-            .with(|here| here.borrow_mut().as_mut().is_some_and(|here| std::mem::take(&mut here.soon_free)))
-        {
-            self.soon_free.fetch_sub(1, Relaxed);
-        }
-        state.running.remove(&number);
-        let laid = state.laid.remove(&number);
-        let waiting = laid.or_else(|| {
-            let waiting = state.queue.pop_front()?;
-            self.depth.store(state.queue.len(), Relaxed);
-            Some(waiting)
-        });
-        if let Some(Waiting { job, since }) = waiting {
-            let now = Instant::now();
-            let meta = job.meta();
-            let name = meta.name().map(str::to_owned);
-            let running = RunningJob { id: meta.id, name, location: meta.location, since: now };
-            state.running.insert(number, running);
-            drop(state);
-            let waited = now.saturating_duration_since(since).as_nanos();
-            self.latency.record_shared(u64::try_from(waited).unwrap_or(u64::MAX));
-            return Next::Run(job);
-        }
-        let seat = state.seats.iter().position(|seat| seat.thread == number);
-        if state.closed {
-            if let Some(seat) = seat {
-                state.seats.remove(seat);
-                self.idle.fetch_sub(1, Relaxed);
-            }
-            return Next::End;
-        }
-        if seat.is_none() {
-            state.seats.push(Seat { thread: number, unparker: parker.unparker() });
-            self.idle.fetch_add(1, Relaxed);
-        }
-        Next::Sit
-    }
-
-    /// Time is up: takes the seat away, unless a job was laid on it in the meantime.
-    fn grow_old(&self, number: usize) -> bool {
-        let mut state = self.state.lock();
-        let Some(seat) = state.seats.iter().position(|seat| seat.thread == number) else { return false };
-        state.seats.remove(seat);
-        state.serving -= 1;
-        self.idle.fetch_sub(1, Relaxed);
-        true
-    }
 }
 
 /// Takes back the count of a thread that was not started because of a panic.
@@ -473,44 +404,5 @@ impl Drop for Unstarted<'_> {
     fn drop(&mut self) {
         // The panic tells more than this error would.
         let _ = self.inner.do_without_thread(self.number, io::ErrorKind::Other.into());
-    }
-}
-
-/// Signs a thread off.
-struct Leave<'a> {
-    inner: &'a Inner,
-    number: usize,
-    /// Whether it has been taken off those that serve.
-    retired: Cell<bool>,
-}
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        let inner = self.inner;
-        let mut state = inner.state.lock();
-        state.live -= 1;
-        if !self.retired.get() {
-            state.serving -= 1;
-        }
-        inner.threads.store(state.live, Relaxed);
-        // Only after a panic in a hook: a job was meant for this thread.
-        let orphan = state.laid.remove(&self.number);
-        state.running.remove(&self.number);
-        // While the pool is open nobody else joins this thread; closed, `shutdown` does.
-        let mine = state.handles.remove(&self.number);
-        if mine.is_none() {
-            state.left.insert(self.number);
-        }
-        let earlier = std::mem::replace(&mut state.ended, mine);
-        if state.live == 0 && state.closed {
-            inner.empty.notify_all();
-        }
-        drop(state);
-        if let Some(waiting) = orphan {
-            end(waiting.job, Job::shutdown);
-        }
-        if let Some(handle) = earlier {
-            let _ = handle.join();
-        }
     }
 }

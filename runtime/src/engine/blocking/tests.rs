@@ -15,8 +15,8 @@ use crate::engine::task::{JoinHandle, Meta};
 /// Longer than any test. In a model there is no time, and such a wait has no end of its own.
 const LONG: Duration = Duration::from_secs(3600);
 
-fn pool(max_threads: usize, keep_alive: Duration) -> BlockingPool {
-    let config = PoolConfig { max_threads, keep_alive, idle_spin: Duration::ZERO };
+fn pool(max_threads: usize, keep_alive: Duration, sharded: bool) -> BlockingPool {
+    let config = PoolConfig { max_threads, keep_alive, idle_spin: Duration::ZERO, sharded };
     BlockingPool::new(config, Arc::new(ThreadHooks::default()))
 }
 
@@ -68,9 +68,9 @@ fn has_run(mut handle: JoinHandle<()>) -> bool {
 
 #[test]
 fn loom_a_job_meets_the_end_of_the_pool() {
-    for keep_alive in [Duration::ZERO, LONG] {
+    for (keep_alive, sharded) in [(Duration::ZERO, false), (LONG, false), (LONG, true)] {
         model(move || {
-            let (pool, fate) = (pool(1, keep_alive), Fate::default());
+            let (pool, fate) = (pool(1, keep_alive, sharded), Fate::default());
             let (spawner, theirs) = (pool.spawner().clone(), fate.clone());
             let other = thread::spawn(move || theirs.bring(&spawner));
             assert!(pool.shutdown(None));
@@ -82,10 +82,9 @@ fn loom_a_job_meets_the_end_of_the_pool() {
 }
 
 /// One job is under way or waits on its seat, another one in the queue.
-#[test]
-fn loom_two_jobs_meet_the_end_of_the_pool() {
-    model_within(3, || {
-        let (pool, fate) = (pool(1, LONG), Fate::default());
+fn two_jobs_meet_the_end_of_the_pool(sharded: bool) {
+    model_within(3, move || {
+        let (pool, fate) = (pool(1, LONG, sharded), Fate::default());
         let (spawner, theirs) = (pool.spawner().clone(), fate.clone());
         let other = thread::spawn(move || theirs.bring(&spawner));
         let mine = fate.bring(pool.spawner());
@@ -95,11 +94,67 @@ fn loom_two_jobs_meet_the_end_of_the_pool() {
     });
 }
 
+#[test]
+fn loom_two_jobs_meet_the_end_of_the_pool() {
+    two_jobs_meet_the_end_of_the_pool(false);
+}
+
+#[test]
+fn loom_two_sharded_jobs_meet_the_end_of_the_pool() {
+    two_jobs_meet_the_end_of_the_pool(true);
+}
+
+/// Jobs that find the pool full go past its lock, and each runs.
+#[test]
+#[cfg(not(rt_loom))]
+fn jobs_for_a_full_sharded_pool_wait_in_shards_and_all_run() {
+    use std::sync::mpsc;
+    for sharded in [false, true] {
+        let (pool, fate) = (pool(2, LONG, sharded), Fate::default());
+        let (release, held) = mpsc::channel::<()>();
+        let held = PlainArc::new(std::sync::Mutex::new(held));
+        let blockers: Vec<_> = (0..2)
+            .map(|_| {
+                let held = held.clone();
+                let wait = move || _ = held.lock().unwrap().recv();
+                let (job, handle) = unowned::<(), _, _>(wait, Meta::here(), None);
+                pool.spawner().spawn(job, || Box::new(|run| run())).unwrap();
+                handle
+            })
+            .collect();
+        let bringers: Vec<_> = (0..4)
+            .map(|_| {
+                let (spawner, fate) = (pool.spawner().clone(), fate.clone());
+                thread::spawn(move || (0..250).map(|_| fate.bring(&spawner)).collect::<Vec<_>>())
+            })
+            .collect();
+        let handles: Vec<_> = bringers.into_iter().flat_map(|bringer| bringer.join().unwrap()).collect();
+        assert_eq!((pool.spawner().queue_depth(), fate.ran()), (1000, 0));
+        assert_eq!(pool.spawner().num_in_shards(), if sharded { 1000 } else { 0 });
+        drop(release);
+        while fate.dropped() < 1000 {
+            thread::yield_now();
+        }
+        assert!(pool.shutdown(None));
+        assert!(handles.into_iter().chain(blockers).all(has_run));
+        assert_eq!((fate.ran(), pool.spawner().queue_depth()), (1000, 0));
+    }
+}
+
 /// A thread that has waited for long enough ends just when a job comes for it.
 #[test]
 fn loom_no_job_is_left_to_a_thread_that_leaves() {
-    model_within(3, || {
-        let (pool, fate) = (pool(1, Duration::ZERO), Fate::default());
+    no_job_is_left_to_a_thread_that_leaves(false);
+}
+
+#[test]
+fn loom_no_sharded_job_is_left_to_a_thread_that_leaves() {
+    no_job_is_left_to_a_thread_that_leaves(true);
+}
+
+fn no_job_is_left_to_a_thread_that_leaves(sharded: bool) {
+    model_within(3, move || {
+        let (pool, fate) = (pool(1, Duration::ZERO, sharded), Fate::default());
         let handles = [fate.bring(pool.spawner()), fate.bring(pool.spawner())];
         let spawner = pool.spawner().clone();
         // In a model this ends only when both have run.

@@ -40,7 +40,8 @@ fn parts(flavor: Flavor, workers: usize) -> (RuntimeConfig, Driver, Services) {
     let clock = Clock::new(false);
     let hooks = Arc::new(ThreadHooks::default());
     let (driver, registries) = Driver::new(&config.drivers, workers + 1, clock.clone()).unwrap();
-    let pool = PoolConfig { max_threads: 1, keep_alive: Duration::ZERO, idle_spin: Duration::ZERO };
+    let pool =
+        PoolConfig { max_threads: 1, keep_alive: Duration::ZERO, idle_spin: Duration::ZERO, sharded: false };
     let blocking = BlockingPool::new(pool, hooks.clone()).spawner().clone();
     let services = Services { registries, blocking, clock, hooks, task_hooks: TaskHooks::default() };
     (config, driver, services)
