@@ -125,7 +125,12 @@ fn a_comparison_leaves_its_files_and_its_line() {
     let junit = fs::read_to_string(sandbox.path("j.xml")).unwrap();
     assert_eq!(roxmltree::Document::parse(&junit).unwrap().root_element().tag_name().name(), "testsuites");
     let said = text(&output.stderr);
-    assert!(said.contains("block 2/2 done"), "{said}");
+    // Without a terminal, the notes say how long it will take.
+    let of =
+        |number: u32| said.lines().find(|line| line.contains(&format!("block {number}/2 done"))).unwrap();
+    assert!(of(1).ends_with("s left)") && of(2).ends_with(", 0s left)"), "{said}");
+    let engine = compared["pairs"][0]["candidate_engines"][0].as_str().unwrap();
+    assert!(engine.starts_with("runtime "), "{engine}");
 
     let shown =
         sandbox.rtbench(&["history", "h.jsonl", "--add", folder.to_str().unwrap(), "--page", "h.html"]);
@@ -133,6 +138,19 @@ fn a_comparison_leaves_its_files_and_its_line() {
     assert_eq!(fs::read_to_string(sandbox.path("h.jsonl")).unwrap().lines().count(), 2);
     assert!(text(&shown.stdout).contains("spawn_flood"));
     assert!(fs::read_to_string(sandbox.path("h.html")).unwrap().contains("<svg"));
+    // A field that an older rtbench did not write, and one that a newer one writes, do no harm; another version does.
+    let add = ["history", "h.jsonl", "--add", folder.to_str().unwrap()];
+    let mut other = compared;
+    other["pairs"][0].as_object_mut().unwrap().remove("candidate_engines").unwrap();
+    other["from_the_future"] = 1.into();
+    fs::write(folder.join("compare.json"), other.to_string()).unwrap();
+    assert_eq!(sandbox.rtbench(&add).status.code(), Some(0));
+    other["version"] = 2.into();
+    fs::write(folder.join("compare.json"), other.to_string()).unwrap();
+    sandbox.refused(
+        &add,
+        &["nothing was added", "rtbench-compare version 2", "reads rtbench-compare version 1"],
+    );
     fs::write(sandbox.path("h.jsonl"), "{\"schema\":").unwrap();
     sandbox.refused(&["history", "h.jsonl"], &["h.jsonl:1 is damaged"]);
 }
@@ -183,7 +201,7 @@ fn a_killed_comparison_goes_on() {
     let first = fs::read(folder.join("blocks/0001-0-1.json")).unwrap();
     assert!(!folder.join("compare.json").exists());
     let output = sandbox.rtbench(&["compare", "--resume", folder.to_str().unwrap()]);
-    assert!(folder.join("compare.json").exists(), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let compared = json(&folder.join("compare.json"));
     assert_eq!(compared["complete"], true);
     assert_eq!(compared["setup"]["blocks"], 6);
@@ -192,9 +210,27 @@ fn a_killed_comparison_goes_on() {
         first,
         "what was there is not touched"
     );
+    // Elsewhere, or with another program, it does not go on.
+    let resume = ["compare", "--resume", folder.to_str().unwrap()];
+    let (plan, block) = (folder.join("plan.json"), folder.join("blocks/0001-0-1.json"));
+    let changed = |path: &Path, place: &str, value: &str, said: &[&str]| {
+        let before = fs::read(path).unwrap();
+        let mut content: Value = serde_json::from_slice(&before).unwrap();
+        *content.pointer_mut(place).unwrap() = value.into();
+        fs::write(path, content.to_string()).unwrap();
+        sandbox.refused(&resume, said);
+        fs::write(path, before).unwrap();
+    };
+    changed(
+        &plan,
+        "/machine/cpu_model",
+        "Slide Rule 2000",
+        &["begun on another machine", "Slide Rule 2000 there"],
+    );
+    changed(&plan, "/tool/version", "0.0.1", &["was begun by rtbench 0.0.1", "and this is rtbench "]);
+    changed(&block, "/runs/0/engine", "runtime 0.0.1", &["was begun on runtime 0.0.1", "has runtime "]);
     // A damaged block is named, and so is a damaged plan.
     fs::write(folder.join("blocks/0002-0-1.json"), "{\"workload\": 0,").unwrap();
-    let resume = ["compare", "--resume", folder.to_str().unwrap()];
     sandbox.refused(&resume, &["0002-0-1.json is damaged"]);
     let baseline = ["compare", "p.toml", "--baseline", folder.to_str().unwrap()];
     sandbox.refused(&baseline, &["the baseline cannot be used", "0002-0-1.json is damaged"]);
@@ -242,12 +278,24 @@ fn a_stored_baseline_is_checked_and_used() {
         &["--duration", "70ms"],
         &["another load on `spawn_flood`", "60000000", "70000000", "--allow plan"],
     );
+    let on_tokio = ["--engine", "tokio"];
+    refused(&on_tokio, &["`spawn_flood` on another engine: runtime ", " there, tokio ", "--allow engine"]);
+    let allowed = compare(&[&on_tokio[..], &["--allow", "engine"]].concat());
+    assert_eq!(allowed.status.code(), Some(0), "{}", text(&allowed.stderr));
+    assert!(text(&allowed.stdout).contains("on tokio "), "{}", text(&allowed.stdout));
+    for path in fs::read_dir(base.join("blocks")).unwrap().map(|entry| entry.unwrap().path()) {
+        let mut block = json(&path);
+        block["runs"].as_array_mut().unwrap().iter_mut().for_each(|run| run["workload_version"] = 7.into());
+        fs::write(path, block.to_string()).unwrap();
+    }
+    refused(&[], &["another version of `spawn_flood`: version 7 there, version 1 here", "--allow version"]);
+    assert_eq!(compare(&["--allow", "version"]).status.code(), Some(0));
     let plan = fs::read_to_string(base.join("plan.json")).unwrap();
     let mut other: Value = serde_json::from_str(&plan).unwrap();
     other["machine"]["cpu_model"] = "Slide Rule 2000".into();
     fs::write(base.join("plan.json"), other.to_string()).unwrap();
     refused(&[], &["another machine", "processor: Slide Rule 2000 there", "--allow machine"]);
-    assert_eq!(compare(&["--allow", "machine"]).status.code(), Some(0));
+    assert_eq!(compare(&["--allow", "machine,version"]).status.code(), Some(0));
     let mut other: Value = serde_json::from_str(&plan).unwrap();
     other["tool"]["version"] = "0.0.1".into();
     fs::write(base.join("plan.json"), other.to_string()).unwrap();
@@ -270,6 +318,42 @@ fn a_program_that_crashes_fails_its_blocks_and_one_that_is_none_too() {
     assert_eq!(compared["pairs"][0]["failed"], 2);
     let failure = compared["failures"][0].as_str().unwrap();
     assert!(failure.contains("exit code 7") && failure.contains("it broke"), "{failure}");
+}
+
+#[test]
+fn a_run_that_records_nothing_fails() {
+    let sandbox = Sandbox::new();
+    // Its one operation a second falls into the warm-up.
+    let profile =
+        PROFILE.replace("spawn_flood\"", "echo\"\nconnections = 1\nrate = 1").replace("0s", "100ms");
+    fs::write(sandbox.path("p.toml"), profile).unwrap();
+    let output = sandbox.rtbench(&["compare", "p.toml"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let compared = json(&sandbox.folder().join("compare.json"));
+    assert_eq!((&compared["outcome"], &compared["pairs"][0]["failed"]), (&"run_failed".into(), &2.into()));
+    assert!(text(&output.stdout).contains("recorded nothing in the measured window"));
+}
+
+#[test]
+fn the_gate_speaks_through_the_exit_code() {
+    let sandbox = Sandbox::new();
+    let code = |args: &[&str]| {
+        let output = sandbox.rtbench(&[&["compare", "p.toml", "--quiet"], args].concat());
+        (output.status.code(), text(&output.stdout))
+    };
+    let (inconclusive, said) = code(&["--fail-on-inconclusive"]);
+    assert_eq!(inconclusive, Some(4), "{said}");
+    // Equal runs differ by more than a thousandth.
+    let (too_noisy, said) = code(&["--noise-limit", "1", "--gate", "p50=0.1%"]);
+    assert_eq!(too_noisy, Some(5), "{said}");
+    // Its tasks do nothing, and then something, so that fewer of them get done.
+    let closed = PROFILE.replace("kind", "mode = \"closed\"\nkind");
+    fs::write(sandbox.path("p.toml"), &closed).unwrap();
+    fs::write(sandbox.path("slow.toml"), closed.replace("kind", "work = \"100us\"\nkind")).unwrap();
+    let gates = ["throughput=10%", "p50=off", "p99=off", "cpu=off"].map(|gate| ["--gate", gate]).concat();
+    let (regression, said) = code(&[&["slow.toml", "--allow", "plan", "--blocks", "8"], &gates[..]].concat());
+    assert_eq!(regression, Some(3), "{said}");
+    assert!(said.contains("REGRESSED"), "{said}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::sides;
 use crate::compare::blocks::End;
 use crate::compare::folder::{Folder, Stored};
 use crate::compare::model::{Block, Comparison, Outcome, Setup};
+use crate::compare::series::told;
 use crate::compare::{judge, output, run};
 use crate::history;
 use crate::report::{self, Machine, Tool};
@@ -51,7 +52,7 @@ pub(super) fn compare(args: &Compare) -> Result<Exit> {
     let (folder, setup, mut blocks) = match &args.resume {
         Some(path) => {
             let (folder, Stored { setup, blocks, .. }) = Folder::resume(path)?;
-            fits(&setup, path)?;
+            fits(&setup, &blocks, path)?;
             (folder, setup, blocks)
         }
         None => {
@@ -67,7 +68,7 @@ pub(super) fn compare(args: &Compare) -> Result<Exit> {
     let session = Session::new()?;
     let mut progress = Progress::of_many(args.quiet);
     progress.note(&format!("results are kept in {}", folder.path().display()));
-    let measured = run::measure(&setup, &mut blocks, &folder, &session, &mut progress);
+    let measured = run::measure(&setup, &mut blocks, &folder, &session, &mut progress, baseline.as_ref());
     let told = measured.and_then(|end| tell(args, &setup, &blocks, baseline.as_ref(), &folder, end));
     session.release();
     Ok(told.unwrap_or_else(|error| {
@@ -85,7 +86,7 @@ fn baseline(setup: &Setup) -> Result<Option<Stored>> {
 }
 
 /// Whether a comparison can go on here and now.
-fn fits(setup: &Setup, path: &Path) -> Result<()> {
+fn fits(setup: &Setup, blocks: &[Block], path: &Path) -> Result<()> {
     let shown = path.display();
     let (machine, tool) = (Machine::this(), Tool::this());
     if let Some(difference) = sides::machine_difference(&setup.machine, &machine) {
@@ -103,6 +104,15 @@ fn fits(setup: &Setup, path: &Path) -> Result<()> {
             )
         };
         bail!("{shown} was begun by {}, and this is {}", named(&setup.tool), named(&tool));
+    }
+    for (nth, side) in setup.sides.iter().enumerate().filter(|(_, side)| side.program.is_none()) {
+        for (workload, plan) in side.plans.iter().enumerate() {
+            let Some(now) = sides::engine_here(plan) else { continue };
+            let then = told(blocks, workload, nth, |run| run.engine.clone());
+            if let Some(then) = then.iter().find(|then| **then != now) {
+                bail!("{shown} was begun on {then}, and this rtbench has {now}");
+            }
+        }
     }
     Ok(())
 }

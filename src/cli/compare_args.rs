@@ -92,7 +92,7 @@ pub(super) struct Compare {
     #[arg(long, value_name = "METRIC=MARGIN", value_parser = gate, conflicts_with = "resume")]
     pub(super) gate: Vec<(String, String)>,
 
-    /// The noise between equal runs above which a metric is not decided, in margins of that metric
+    /// The noise between equal runs above which only a regression is told of a metric, in margins of that metric
     #[arg(long, value_name = "N", value_parser = noise_limit, conflicts_with = "resume")]
     pub(super) noise_limit: Option<u64>,
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::Exit;
 use super::compare_args::History;
-use crate::compare::folder::parse;
+use crate::compare::folder::compared;
 use crate::{history, term};
 
 /// Runs the command.
@@ -18,7 +18,7 @@ use crate::{history, term};
 pub(super) fn history(args: &History) -> Result<Exit> {
     let mut comparisons = Vec::new();
     for folder in &args.add {
-        comparisons.push(parse(&folder.join("compare.json")).context("nothing was added")?);
+        comparisons.push(compared(&folder.join("compare.json")).context("nothing was added")?);
     }
     for comparison in &comparisons {
         history::append(&args.file, comparison, args.label.as_deref())?;

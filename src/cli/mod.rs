@@ -78,3 +78,90 @@ fn complain(error: &anyhow::Error) -> Exit {
         _ => Exit::BadInput,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<Command, String> {
+        Args::try_parse_from(words).map(|args| args.command).map_err(|error| error.to_string())
+    }
+
+    /// The commands in a text: from `rtbench` to the end of its code span, or of lines that are indented as much.
+    fn commands(yaml: &str) -> Vec<Vec<&str>> {
+        let lines: Vec<_> = yaml.lines().collect();
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let begins =
+            |line: &str| line.trim_start().split(' ').next().is_some_and(|word| word.ends_with("/rtbench"));
+        let command = |at: usize| {
+            let same = lines[at..].iter().take_while(|line| indent(line) == indent(lines[at]));
+            same.flat_map(|line| line.split_whitespace()).collect()
+        };
+        (0..lines.len()).filter(|&at| begins(lines[at])).map(command).collect()
+    }
+
+    #[test]
+    fn the_ci_files_call_commands_that_exist() {
+        let files = [include_str!("../../docs/ci/github.yml"), include_str!("../../docs/ci/gitlab.yml")];
+        for file in files {
+            let found = commands(file);
+            assert_eq!(found.len(), 1, "{found:?}");
+            let Command::Compare(args) = parsed(&found[0]).unwrap() else { panic!("{found:?}") };
+            assert!(args.baseline_program.is_some() && args.junit.is_some() && args.markdown.is_some());
+            assert!(args.profiles[0].ends_with("configs/server.toml"), "{:?}", args.profiles);
+            assert!(args.profiles.len() == 1, "{:?}", args.profiles);
+        }
+        let gone = commands("  x/rtbench compare\n  --no-such-flag\n  p.toml\n");
+        assert!(parsed(&gone[0]).unwrap_err().contains("--no-such-flag"));
+    }
+
+    #[test]
+    fn the_documentation_calls_commands_that_exist() {
+        let text = [include_str!("../../docs/compare.md"), include_str!("../../docs/ci/README.md")].concat();
+        // In a list of commands, two spaces begin the explanation.
+        let listed = text.lines().filter(|line| line.starts_with("rtbench "));
+        let listed = listed.map(|line| line.split("  ").next().unwrap_or_default().to_owned());
+        let flat = text.replace('\n', " ");
+        let spans = flat.split('`').skip(1).filter(|span| span.starts_with("rtbench ") && span.len() < 100);
+        let all: Vec<_> = listed.chain(spans.map(str::to_owned)).collect();
+        assert!(all.len() > 10, "{all:?}");
+        for command in all.iter().filter(|command| command.split_whitespace().count() > 2) {
+            let words: Vec<_> = command.split_whitespace().collect();
+            parsed(&words).unwrap_or_else(|error| panic!("{command}: {error}"));
+        }
+    }
+
+    #[test]
+    fn quick_is_eight_blocks_of_short_runs() {
+        let setup = |more: &[&str]| {
+            let words = [&["rtbench", "compare", "configs/spawn_flood.toml"], more].concat();
+            let Command::Compare(args) = parsed(&words).unwrap() else { panic!("{words:?}") };
+            sides::setup(&args).unwrap().0
+        };
+        let quick = setup(&["--quick"]);
+        let plan = &quick.sides[0].plans[0];
+        let times = [plan.warmup_ns, plan.duration_ns].map(Duration::from_nanos);
+        assert_eq!((quick.quick, quick.blocks, times), (true, 8, [150, 600].map(Duration::from_millis)));
+        assert_eq!(setup(&["--quick", "--blocks", "9"]).blocks, 9, "what is asked for wins");
+        assert_eq!((setup(&[]).quick, setup(&[]).blocks), (false, 12));
+    }
+
+    #[test]
+    fn each_outcome_has_its_exit_code() {
+        use crate::compare::model::Outcome::*;
+        let codes = [
+            (Pass, 0),
+            (RunFailed, 1),
+            (BadInput, 2),
+            (Regression, 3),
+            (Inconclusive, 4),
+            (TooNoisy, 5),
+            (Interrupted, 130),
+        ];
+        for (outcome, code) in codes {
+            assert_eq!(Exit::from(outcome) as u8, code, "{outcome:?}");
+        }
+    }
+}

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow, bail};
+use workloads::registry;
 use workloads::wire::{EngineKind, Plan};
 
 use super::compare_args::Compare;
 use crate::compare::folder::Stored;
-use crate::compare::model::{Allowed, PLAN_SCHEMA, Setup, Side, VERSION};
+use crate::compare::model::{Allowed, PLAN_SCHEMA, Run, Setup, Side, VERSION};
+use crate::compare::series::told;
 use crate::engines;
 use crate::profile::{self, CompareEntry, Overrides, Profile, Subject};
 use crate::report::{self, Machine, Tool};
@@ -221,10 +223,20 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// Refuses sides that put different loads on their runtimes.
 fn check_load(a: &Side, b: &Side, workloads: &[String], allowed: &BTreeSet<Allowed>) -> Result<()> {
-    if allowed.contains(&Allowed::Plan) {
-        return Ok(());
-    }
     for ((plan_a, plan_b), workload) in a.plans.iter().zip(&b.plans).zip(workloads) {
+        if let Some(difference) = origin_difference(plan_a, plan_b)
+            && !allowed.contains(&Allowed::Version)
+        {
+            bail!(
+                "`{}` and `{}` take `{workload}` from different places: {difference}; where that is what you want to \
+                 compare, say --allow version",
+                a.label,
+                b.label
+            );
+        }
+        if allowed.contains(&Allowed::Plan) {
+            continue;
+        }
         if let Some(difference) = load_difference(plan_a, plan_b) {
             bail!(
                 "`{}` and `{}` put different loads on `{workload}`: {difference}; where that is what you want to \
@@ -260,6 +272,23 @@ fn engine_difference(a: &Plan, b: &Plan) -> Option<String> {
             }
         };
         format!("{} {version}", plan.engine)
+    };
+    let (a, b) = (of(a), of(b));
+    (a != b).then(|| format!("{a} and {b}"))
+}
+
+/// The engine that a plan's runs are on, as they will say; `None` for a plug-in's, which only it knows.
+pub(super) fn engine_here(plan: &Plan) -> Option<String> {
+    let engine = engines::find(plan.engine).ok()?;
+    plan.plugin.is_none().then(|| engine.to_string())
+}
+
+/// Whether two plans take their workload from the same version of the same plug-in, or both from rtbench.
+fn origin_difference(a: &Plan, b: &Plan) -> Option<String> {
+    let of = |plan: &Plan| {
+        plan.plugin.as_ref().map_or("the bundled one".to_owned(), |plugin| {
+            format!("the plug-in {} {} with SDK {}", plugin.name, plugin.version, plugin.sdk)
+        })
     };
     let (a, b) = (of(a), of(b));
     (a != b).then(|| format!("{a} and {b}"))
@@ -334,6 +363,7 @@ pub(super) fn check_baseline(setup: &Setup, stored: &Stored) -> Result<()> {
         }
         let (at, side) = stored.runs_of(name, plan);
         let theirs = &stored.setup.sides[side].plans[at];
+        check_origin(setup, stored, name, (at, side), plan)?;
         if let Some(difference) = load_difference(theirs, plan)
             && !allows(Allowed::Plan)
         {
@@ -345,6 +375,55 @@ pub(super) fn check_baseline(setup: &Setup, stored: &Stored) -> Result<()> {
         if crate::compare::series::runs(&stored.blocks, at, side).is_empty() {
             bail!("the baseline {shown} has no complete block of `{name}`");
         }
+    }
+    Ok(())
+}
+
+/// Refuses a baseline whose runs were on another engine, or of another version of the workload or its plug-in.
+fn check_origin(
+    setup: &Setup,
+    stored: &Stored,
+    name: &str,
+    (at, side): (usize, usize),
+    plan: &Plan,
+) -> Result<()> {
+    let (shown, allows) = (stored.folder.display(), |what| setup.allowed.contains(&what));
+    let theirs = &stored.setup.sides[side].plans[at];
+    let said = |of: fn(&Run) -> Option<String>| told(&stored.blocks, at, side, of).pop_first();
+    let engine = |plan: &Plan| match (&plan.plugin, engine_here(plan)) {
+        (Some(plugin), _) => format!("{} {}", plan.engine, plugin.engine_version),
+        (None, here) => here.unwrap_or_else(|| plan.engine.to_string()),
+    };
+    let now = engine(plan);
+    let then = match theirs.plugin {
+        Some(_) => engine(theirs),
+        None => said(|run| run.engine.clone()).unwrap_or_else(|| engine(theirs)),
+    };
+    let same_kind = theirs.engine == plan.engine;
+    if then != now && !allows(Allowed::Engine) && !(same_kind && allows(Allowed::Version)) {
+        bail!(
+            "the baseline {shown} had `{name}` on another engine: {then} there, {now} here; say --allow engine to \
+             compare in spite of it"
+        );
+    }
+    if allows(Allowed::Version) {
+        return Ok(());
+    }
+    if let Some(difference) = origin_difference(theirs, plan) {
+        bail!(
+            "the baseline {shown} had `{name}` from another place: {difference} (there and here); say --allow version \
+             to compare in spite of it"
+        );
+    }
+    let here = registry::find(&plan.workload).filter(|_| plan.plugin.is_none());
+    let then = told(&stored.blocks, at, side, |run| run.workload_version).pop_first();
+    if let (Some(then), Some(now)) = (then, here.map(|workload| workload.version()))
+        && then != now
+    {
+        bail!(
+            "the baseline {shown} had another version of `{name}`: version {then} there, version {now} here; say \
+             --allow version to compare in spite of it"
+        );
     }
     Ok(())
 }
@@ -362,5 +441,51 @@ mod tests {
         assert_eq!(split("a.b=[1,2],[3]"), ["[1,2]", "[3]"]);
         assert_eq!(values(" a.b =1,2").0, "a.b");
         assert_eq!(split("nonsense"), Vec::<String>::new());
+    }
+
+    fn of_plugin(label: &str, name: &str, version: &str, engine: EngineKind, engine_version: &str) -> Side {
+        let plan = serde_json::json!({
+            "protocol": 1, "engine": engine, "runtime": {}, "workload": "kv", "params": {},
+            "plugin": {
+                "path": label, "name": name, "version": version, "sdk": "1", "rustc": "", "engine_version": engine_version,
+            },
+            "warmup_ns": 1, "duration_ns": 1, "interval_ns": 1, "seed": 1,
+        });
+        let plans = vec![serde_json::from_value(plan).unwrap()];
+        Side { label: label.to_owned(), profile: String::new(), program: None, plans }
+    }
+
+    #[test]
+    fn sides_on_different_engines_are_refused_and_both_named() {
+        let a = of_plugin("a", "kv", "1", EngineKind::Embedded, "1");
+        assert!(check_engine(&a, &a).is_ok());
+        let b = of_plugin("b", "kv", "1", EngineKind::Tokio, "1");
+        let said = check_engine(&a, &b).unwrap_err().to_string();
+        assert!(said.contains("`a` and `b`") && said.contains("embedded 1 and tokio 1"), "{said}");
+        assert!(said.contains("--allow engine"), "{said}");
+        let newer = of_plugin("b", "kv", "1", EngineKind::Embedded, "2");
+        assert!(check_engine(&a, &newer).unwrap_err().to_string().contains("embedded 1 and embedded 2"));
+    }
+
+    #[test]
+    fn two_versions_of_a_plug_in_are_refused_and_both_named() {
+        let check = |a: &Side, b: &Side, allowed: &[Allowed]| {
+            let allowed = allowed.iter().copied().collect();
+            check_load(a, b, &["kv".to_owned()], &allowed).map_err(|error| error.to_string())
+        };
+        let a = of_plugin("a", "kv", "1", EngineKind::Embedded, "1");
+        assert_eq!(check(&a, &a, &[]), Ok(()));
+        let others =
+            [("kv", "2", "the plug-in kv 2 with SDK 1"), ("other", "1", "the plug-in other 1 with SDK 1")];
+        for (name, version, named) in others {
+            let b = of_plugin("b", name, version, EngineKind::Embedded, "1");
+            let said = check(&a, &b, &[Allowed::Plan]).unwrap_err();
+            assert!(said.contains("the plug-in kv 1 with SDK 1 and ") && said.contains(named), "{said}");
+            assert!(said.contains("--allow version"), "{said}");
+            assert_eq!(check(&a, &b, &[Allowed::Version]), Ok(()));
+        }
+        let mut bundled = a.clone();
+        bundled.plans[0].plugin = None;
+        assert!(check(&a, &bundled, &[]).unwrap_err().contains("the bundled one"));
     }
 }

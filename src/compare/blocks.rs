@@ -11,8 +11,8 @@ use fastrand::Rng;
 use super::model::{Block, Run, Setup, State};
 use super::sentinel::{self, Reading};
 
-/// The share of blocks that may be measured again.
-const REDO: f64 = 0.20;
+/// One in so many blocks may be measured again.
+const REDO: u64 = 5;
 /// After so many failed blocks of one workload the rest would fail, too.
 const MOST_FAILURES: usize = 3;
 
@@ -78,6 +78,8 @@ pub(crate) fn order(seed: u64, workload: usize, block: u64, sides: usize) -> Vec
 /// A block that cannot be kept.
 pub(crate) fn measure(setup: &Setup, blocks: &mut Vec<Block>, hands: &mut impl Hands) -> Result<End> {
     let per_block = 2 * setup.sides.len() as u64;
+    // So that already the first block can be told from what is usual here.
+    let usual: Vec<Reading> = (0..sentinel::FEWEST).map(|_| hands.read()).collect();
     for number in 1..=setup.blocks {
         for workload in 0..setup.workloads.len() {
             while !is_there(blocks, workload, number) {
@@ -87,7 +89,9 @@ pub(crate) fn measure(setup: &Setup, blocks: &mut Vec<Block>, hands: &mut impl H
                     (1..=setup.blocks).flat_map(|nth| (0..setup.workloads.len()).map(move |of| (of, nth)));
                 let left = per_block * all.filter(open).count() as u64;
                 let place = Place { workload, block: number, attempt, run: 0, left };
-                let Some(block) = one(setup, blocks, place, hands) else { return Ok(End::Interrupted) };
+                let Some(block) = one(setup, blocks, &usual, place, hands) else {
+                    return Ok(End::Interrupted);
+                };
                 hands.keep(&block)?;
                 let is_input = block.runs.iter().flat_map(|run| &run.failure).any(|failure| failure.is_input);
                 blocks.push(block);
@@ -102,7 +106,13 @@ pub(crate) fn measure(setup: &Setup, blocks: &mut Vec<Block>, hands: &mut impl H
 }
 
 /// One block, or `None` if the user interrupts it.
-fn one(setup: &Setup, blocks: &[Block], place: Place, hands: &mut impl Hands) -> Option<Block> {
+fn one(
+    setup: &Setup,
+    blocks: &[Block],
+    usual: &[Reading],
+    place: Place,
+    hands: &mut impl Hands,
+) -> Option<Block> {
     let Place { workload, block: number, attempt, left, .. } = place;
     let mut block = Block {
         workload,
@@ -111,7 +121,8 @@ fn one(setup: &Setup, blocks: &[Block], place: Place, hands: &mut impl Hands) ->
         state: State::Kept,
         disturbed: None,
         runs: Vec::new(),
-        readings: vec![hands.read()],
+        // What was stolen since the reading before this one was stolen from no run.
+        readings: vec![Reading { stolen: None, ..hands.read() }],
     };
     for (nth, side) in order(setup.seed, workload, number, setup.sides.len()).into_iter().enumerate() {
         let run = hands.run(Place { run: nth, left: left - nth as u64, ..place }, side)?;
@@ -124,15 +135,19 @@ fn one(setup: &Setup, blocks: &[Block], place: Place, hands: &mut impl Hands) ->
         }
     }
     // The readings alone decide whether it is done again, never the runs.
-    let usual: Vec<Reading> =
-        blocks.iter().flat_map(|block| &block.readings).chain(&block.readings).copied().collect();
+    let seen = blocks.iter().chain([&block]).flat_map(|block| &block.readings);
+    let usual: Vec<Reading> = usual.iter().chain(seen).copied().collect();
     block.disturbed = sentinel::disturbance(&usual, &block.readings);
-    let allowed = (REDO * setup.blocks as f64).ceil() as usize;
     let redone = |block: &&Block| block.state == State::Redone && block.workload == workload;
-    if block.disturbed.is_some() && blocks.iter().filter(redone).count() < allowed {
+    if block.disturbed.is_some() && blocks.iter().filter(redone).count() < redos(setup.blocks) {
         block.state = State::Redone;
     }
     Some(block)
+}
+
+/// How many blocks of a workload may be measured again: a fifth of them, and one in any case.
+pub(crate) fn redos(blocks: u64) -> usize {
+    (blocks / REDO).max(1) as usize
 }
 
 fn is_there(blocks: &[Block], workload: usize, number: u64) -> bool {

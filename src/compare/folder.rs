@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::de::DeserializeOwned;
 use workloads::wire::Plan;
 
-use super::model::{Block, PLAN_SCHEMA, Setup, VERSION};
+use super::model::{Block, Comparison, PLAN_SCHEMA, SCHEMA, Setup, VERSION};
 use crate::report::dir::{MadeFolders, lock, numbered, replace_file};
 use crate::report::{slug, utc_stamp};
 
@@ -172,4 +172,23 @@ pub(crate) fn parse<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let shown = path.display();
     let bytes = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
     serde_json::from_slice(&bytes).map_err(|error| anyhow!("{shown} is damaged: {error}"))
+}
+
+/// Reads a `compare.json`. Fields that it does not have yet, or that this rtbench does not know yet, do no harm.
+///
+/// # Errors
+///
+/// Damage, or another format or version of it, named.
+pub(crate) fn compared(path: &Path) -> Result<Comparison> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        schema: String,
+        version: u32,
+    }
+    let Head { schema, version } = parse(path)?;
+    if (schema.as_str(), version) != (SCHEMA, VERSION) {
+        let shown = path.display();
+        bail!("{shown} is {schema} version {version}, and this rtbench reads {SCHEMA} version {VERSION}");
+    }
+    parse(path)
 }

@@ -13,7 +13,7 @@ use super::model::{
     ALPHA, Baseline, Block, Comparison, Judged, Moved, Outcome, Pair, SCHEMA, Setup, VERSION, Verdict,
     relative,
 };
-use super::series::{Both, Series, runs};
+use super::series::{Both, Series, runs, told};
 use crate::profile::Metric;
 use crate::stats::{Estimate, multiple, power, signed_rank};
 
@@ -63,10 +63,13 @@ pub(crate) fn judge(
 fn pairs_of(setup: &Setup, measured: &[Block], baseline: Option<&Stored>, workload: usize) -> Vec<Pair> {
     let tally = blocks::tally(measured, workload);
     let count = |state: &str| tally.get(state).copied().unwrap_or(0);
-    let pair = |both: &Both<'_>, reference: &str, candidate: &str| Pair {
+    let engines = |blocks: &[Block], workload, side| told(blocks, workload, side, |run| run.engine.clone());
+    let pair = |both: &Both<'_>, reference: (&str, BTreeSet<String>), candidate: usize| Pair {
         workload: setup.workloads[workload].clone(),
-        reference: reference.to_owned(),
-        candidate: candidate.to_owned(),
+        reference: reference.0.to_owned(),
+        candidate: setup.sides[candidate].label.clone(),
+        reference_engines: reference.1,
+        candidate_engines: engines(measured, workload, candidate),
         paired: both.paired,
         blocks: count("kept"),
         redone: count("redone"),
@@ -84,12 +87,12 @@ fn pairs_of(setup: &Setup, measured: &[Block], baseline: Option<&Stored>, worklo
             paired: false,
         };
         let label = format!("baseline {}", stored.setup.sides[side].label);
-        return vec![pair(&both, &label, &setup.sides[0].label)];
+        return vec![pair(&both, (&label, engines(&stored.blocks, from, side)), 0)];
     }
     let against = |candidate: usize| {
         let [reference, other] = [0, candidate].map(|side| runs(measured, workload, side));
         let both = Both { reference, candidate: other, paired: true };
-        pair(&both, &setup.sides[0].label, &setup.sides[candidate].label)
+        pair(&both, (&setup.sides[0].label, engines(measured, workload, 0)), candidate)
     };
     (1..setup.sides.len()).map(against).collect()
 }
@@ -137,34 +140,45 @@ fn measure(setup: &Setup, both: &Both<'_>, metric: Metric) -> Judged {
             .is_some_and(|(margin, floor)| relative(floor) > margin * setup.noise_limit as f64),
         by_block: series.effects(),
     };
-    if margin.is_some() {
-        judged.reason = obstacle(setup, both, &judged);
+    if margin.is_some()
+        && let Some((reason, blocks_help)) = obstacle(setup, both, &judged, series.missing(both))
+    {
+        judged.reason = Some(reason);
+        // How many exactly, `decide` says, which knows how many metrics there are.
+        judged.blocks_needed = blocks_help.then_some(FEWEST as u64);
     }
     judged
 }
 
-/// Why a gated metric cannot be judged at all.
-fn obstacle(setup: &Setup, both: &Both<'_>, judged: &Judged) -> Option<String> {
+/// Why a gated metric cannot be judged as it is, and whether more blocks could change that.
+fn obstacle(setup: &Setup, both: &Both<'_>, judged: &Judged, missing: usize) -> Option<(String, bool)> {
     let runs = || both.reference.iter().chain(&both.candidate).flatten();
     if judged.blocks == 0 {
-        return Some("no block has this metric".to_owned());
+        return Some(("no block has this metric".to_owned(), false));
+    }
+    if missing > 0 {
+        let all = match both.paired {
+            true => both.reference.len(),
+            false => both.reference.len() + both.candidate.len(),
+        };
+        let what = "have a run without it, and to judge by the rest would be to choose";
+        return Some((format!("{missing} of {all} blocks {what}"), false));
     }
     if runs().any(|run| run.thin.contains(&judged.metric)) {
-        return Some(
-            "fewer than 100 samples lie beyond it in a window; take longer windows or a higher rate"
-                .to_owned(),
-        );
+        let why = "fewer than 100 samples lie beyond it in a window; take longer windows or a higher rate";
+        return Some((why.to_owned(), false));
     }
     if judged.blocks < FEWEST as u64 {
-        return Some(format!("{} blocks; fewer than {FEWEST} cannot show anything at 5 %", judged.blocks));
+        let blocks = judged.blocks;
+        return Some((format!("{blocks} blocks; fewer than {FEWEST} cannot show anything at 5 %"), true));
     }
     if judged.too_noisy {
         let floor = 100.0 * judged.noise_floor.unwrap_or(f64::NAN);
         let limit = 100.0 * judged.margin.unwrap_or(f64::NAN) * setup.noise_limit as f64;
-        return Some(format!(
-            "equal runs differ by {floor:.0} %, and the limit is {limit:.0} %, {} margins",
-            setup.noise_limit
-        ));
+        let margins = setup.noise_limit;
+        let why =
+            format!("equal runs differ by {floor:.0} %, and the limit is {limit:.0} %, {margins} margins");
+        return Some((why, true));
     }
     None
 }
@@ -172,7 +186,9 @@ fn obstacle(setup: &Setup, both: &Both<'_>, judged: &Judged) -> Option<String> {
 /// Gives the gated metrics of all pairs their verdicts.
 fn decide(setup: &Setup, pairs: &mut [Pair]) {
     let decidable = |judged: &&mut Judged| {
-        judged.margin.is_some() && judged.p.is_some() && (judged.reason.is_none() || judged.too_noisy)
+        judged.margin.is_some()
+            && judged.p.is_some()
+            && (judged.reason.is_none() || judged.blocks_needed.is_some())
     };
     let mut gated: Vec<&mut Judged> =
         pairs.iter_mut().flat_map(|pair| &mut pair.metrics).filter(decidable).collect();
@@ -185,11 +201,13 @@ fn decide(setup: &Setup, pairs: &mut [Pair]) {
 }
 
 fn decide_one(setup: &Setup, judged: &mut Judged, family: usize) {
-    let (Some(margin), Some(effect), Some((low, high))) = (judged.margin, judged.effect, judged.interval)
-    else {
+    let (Some(margin), Some(effect)) = (judged.margin, judged.effect) else { return };
+    let margin = margin.ln_1p();
+    let needed = needed(judged, effect.ln_1p(), margin, family);
+    let Some((low, high)) = judged.interval else {
+        judged.blocks_needed = Some(needed);
         return;
     };
-    let margin = margin.ln_1p();
     // From here on, above 0 is worse.
     let sign = if judged.metric.more_is_better() { -1.0 } else { 1.0 };
     let cost = |change: f64| sign * change.ln_1p();
@@ -209,15 +227,10 @@ fn decide_one(setup: &Setup, judged: &mut Judged, family: usize) {
         Verdict::Inconclusive
     };
     judged.verdict = Some(verdict);
+    judged.blocks_needed = (verdict == Verdict::Inconclusive).then_some(needed);
     if verdict != Verdict::Inconclusive || judged.too_noisy {
         return;
     }
-    let spread = judged.spread.unwrap_or(0.0).ln_1p();
-    // To call it a change, the interval must leave 0; to call it none, it must stay within the margin.
-    let distance =
-        if center.abs() > margin { center.abs() } else { (margin - center.abs()).max(margin / 10.0) };
-    let needed = power::blocks_for(spread, distance).max(power::fewest_blocks(family, ALPHA) as f64);
-    judged.blocks_needed = Some((needed as u64).max(judged.blocks + 1));
     judged.reason = Some(match (best > 0.0, worst < 0.0) {
         (true, _) if judged.significant => "worse, but perhaps by less than the margin".to_owned(),
         (_, true) if judged.significant => "better, but perhaps by less than the margin".to_owned(),
@@ -229,6 +242,15 @@ fn decide_one(setup: &Setup, judged: &mut Judged, family: usize) {
     if setup.quick {
         judged.reason.get_or_insert_default().push_str("; --quick sees only large changes");
     }
+}
+
+/// About how many blocks with the spread of these would decide it.
+fn needed(judged: &Judged, effect: f64, margin: f64, family: usize) -> u64 {
+    let (spread, effect) = (judged.spread.unwrap_or(0.0).ln_1p(), effect.abs());
+    // To call it a change, the interval must leave 0; to call it none, it must stay within the margin.
+    let distance = if effect > margin { effect } else { (margin - effect).max(margin / 10.0) };
+    let needed = power::blocks_for(spread, distance).max(power::fewest_blocks(family, ALPHA) as f64);
+    (needed as u64).max(judged.blocks + 1)
 }
 
 /// Marks what is significant among the figures that decide nothing.
@@ -337,6 +359,18 @@ fn warnings(comparison: &Comparison, measured: &[Block]) -> Vec<String> {
         ));
     }
     for pair in &comparison.pairs {
+        for (side, engines) in
+            [(&pair.reference, &pair.reference_engines), (&pair.candidate, &pair.candidate_engines)]
+        {
+            if engines.len() > 1 {
+                let engines = engines.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
+                warnings.push(format!(
+                    "{}: the runs of `{side}` were on {engines}: its program was built anew in the meantime, and \
+                     they cannot be compared with each other",
+                    pair.workload
+                ));
+            }
+        }
         let disturbed = pair.disturbed;
         if disturbed > 0 {
             warnings.push(format!(

@@ -44,7 +44,7 @@ pub(crate) struct Setup {
     pub(crate) blocks: u64,
     /// The metrics that decide, each with its margin.
     pub(crate) gates: BTreeMap<Metric, f64>,
-    /// The noise above which nothing is decided, in margins of each metric.
+    /// The noise above which only a regression is told, in margins of each metric.
     pub(crate) noise_limit: u64,
     pub(crate) inconclusive_fails: bool,
     /// What is measured. The first is the reference, unless there is a baseline.
@@ -61,13 +61,13 @@ pub(crate) struct Setup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Allowed {
-    /// Different engines, or versions of one, that plug-ins bring with them.
+    /// Different engines, or versions of one, where engines are not what is compared.
     Engine,
     /// Runs of different machines.
     Machine,
     /// Different loads: kinds of workload, their parameters, seeds, lengths of the window.
     Plan,
-    /// Runs of different versions of the workloads.
+    /// Different versions of rtbench, of a workload, or of the plug-in that it is in.
     Version,
 }
 
@@ -123,6 +123,9 @@ pub(crate) struct Run {
     pub(crate) started: String,
     /// The engine and its version. `None`: the process never said.
     pub(crate) engine: Option<String>,
+    /// The workload's version. `None`: the process never said, or an earlier rtbench did not ask.
+    #[serde(default)]
+    pub(crate) workload_version: Option<u32>,
     /// Why it failed.
     pub(crate) failure: Option<Failure>,
     /// What was measured. `None`: it failed.
@@ -214,6 +217,11 @@ pub(crate) struct Pair {
     pub(crate) workload: String,
     pub(crate) reference: String,
     pub(crate) candidate: String,
+    /// Names and versions of the engines that the reference's runs were on; more than one is warned of.
+    #[serde(default)]
+    pub(crate) reference_engines: BTreeSet<String>,
+    #[serde(default)]
+    pub(crate) candidate_engines: BTreeSet<String>,
     /// Whether the runs of both stand in the same blocks.
     pub(crate) paired: bool,
     /// Blocks that count.

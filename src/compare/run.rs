@@ -10,9 +10,10 @@ use humantime::format_duration;
 
 use super::blocks::{self, End, Hands, Place};
 use super::curves;
-use super::folder::Folder;
-use super::model::{Block, Failure, Figures, Run, Setup, State};
+use super::folder::{Folder, Stored};
+use super::model::{Allowed, Block, Failure, Figures, Run, Setup, State};
 use super::sentinel::{Reading, Sentinel};
+use super::series::told;
 use crate::profile::{Metric, Planned};
 use crate::report::{self, Digest};
 use crate::session::Session;
@@ -30,9 +31,13 @@ pub(crate) fn measure(
     folder: &Folder,
     session: &Session,
     progress: &mut Progress,
+    baseline: Option<&Stored>,
 ) -> Result<End> {
     let started = Instant::now();
-    let mut real = Real { setup, folder, session, progress, sentinel: Sentinel::default(), started, runs: 0 };
+    let sentinel = Sentinel::default();
+    let versions = versions(setup, measured, baseline);
+    let mut real =
+        Real { setup, folder, session, progress, sentinel, started, runs: 0, last: None, versions };
     blocks::measure(setup, measured, &mut real)
 }
 
@@ -45,19 +50,58 @@ struct Real<'a> {
     started: Instant,
     /// How many runs there were.
     runs: u64,
+    /// Where the last one stood.
+    last: Option<Place>,
+    /// For each workload, the version that its runs had so far, and whose they were.
+    versions: Vec<Option<(u32, String)>>,
+}
+
+/// The versions of the workloads in what was measured before.
+fn versions(setup: &Setup, measured: &[Block], baseline: Option<&Stored>) -> Vec<Option<(u32, String)>> {
+    let first = |blocks: &[Block], workload, side| {
+        told(blocks, workload, side, |run| run.workload_version).pop_first()
+    };
+    let of = |(at, name): (usize, &String)| {
+        let stored = baseline.and_then(|stored| {
+            let (from, side) = stored.runs_of(name, &setup.sides[0].plans[at]);
+            Some((first(&stored.blocks, from, side)?, "the baseline".to_owned()))
+        });
+        let mut sides = setup.sides.iter().enumerate();
+        stored.or_else(|| sides.find_map(|(nth, side)| Some((first(measured, at, nth)?, side.label.clone()))))
+    };
+    setup.workloads.iter().enumerate().map(of).collect()
 }
 
 impl Real<'_> {
     /// The time that so many runs take: by those that are over, and by the plan as long as there are few.
-    fn left(&self, place: Place) -> Duration {
+    fn left(&self, workload: usize, runs: u64) -> Duration {
         const START: Duration = Duration::from_millis(250);
-        let plan = &self.setup.sides[0].plans[place.workload];
+        let plan = &self.setup.sides[0].plans[workload];
         let planned = Duration::from_nanos(plan.warmup_ns + plan.duration_ns) + START;
         let each = match self.runs {
             0..4 => planned,
             runs => self.started.elapsed() / u32::try_from(runs).unwrap_or(u32::MAX),
         };
-        Duration::from_secs((each * u32::try_from(place.left).unwrap_or(u32::MAX)).as_secs())
+        Duration::from_secs((each * u32::try_from(runs).unwrap_or(u32::MAX)).as_secs())
+    }
+
+    /// Refuses a run of another version of the workload than the runs before it.
+    fn checked(&mut self, workload: usize, mut run: Run) -> Run {
+        let label = &self.setup.sides[run.side].label;
+        let (Some(version), Some(known)) = (run.workload_version, self.versions.get_mut(workload)) else {
+            return run;
+        };
+        let (first, whose) = known.get_or_insert_with(|| (version, label.clone()));
+        if *first != version && run.failure.is_none() && !self.setup.allowed.contains(&Allowed::Version) {
+            let name = &self.setup.workloads[workload];
+            run.failure = Some(Failure {
+                message: format!("`{name}` is version {version} here, and version {first} in `{whose}`"),
+                hint: Some("say --allow version to compare in spite of it".to_owned()),
+                is_input: true,
+            });
+            run.figures = None;
+        }
+        run
     }
 }
 
@@ -67,12 +111,14 @@ impl Hands for Real<'_> {
         let Place { block, attempt, .. } = place;
         let workload = &self.setup.workloads[place.workload];
         let again = if attempt > 1 { ", again" } else { "" };
-        let left = format_duration(self.left(place));
+        let left = format_duration(self.left(place.workload, place.left));
         let name = format!("block {block}/{}{again}, {left} left: {workload}", self.setup.blocks);
         let planned = Planned { name, plan: plan.clone() };
         let record = self.session.run(self.setup.sides[side].program.as_deref(), &planned, self.progress);
         self.runs += 1;
-        (record.outcome != Outcome::Interrupted).then(|| digested(side, &record))
+        self.last = Some(place);
+        (record.outcome != Outcome::Interrupted)
+            .then(|| self.checked(place.workload, digested(side, &record)))
     }
 
     fn read(&mut self) -> Reading {
@@ -89,8 +135,10 @@ impl Hands for Real<'_> {
             (_, None) => "done".to_owned(),
         };
         let so_far = format_duration(Duration::from_secs(self.started.elapsed().as_secs()));
-        self.progress
-            .note(&format!("{workload}: block {}/{} {what} ({so_far})", block.number, self.setup.blocks));
+        let left = self.last.map_or(0, |place| after(block, place, self.setup.sides.len()));
+        let left = format_duration(self.left(block.workload, left));
+        let (number, blocks) = (block.number, self.setup.blocks);
+        self.progress.note(&format!("{workload}: block {number}/{blocks} {what} ({so_far}, {left} left)"));
         for failure in block.runs.iter().filter_map(|run| run.failure.as_ref()) {
             self.progress.note(&format!("  {}", failure.message));
         }
@@ -98,19 +146,36 @@ impl Hands for Real<'_> {
     }
 }
 
+/// How many runs are left after a block whose last run stood at `place`.
+fn after(block: &Block, place: Place, sides: usize) -> u64 {
+    let at_its_start = place.left + place.run as u64;
+    match block.state {
+        State::Redone => at_its_start,
+        State::Kept | State::Failed => at_its_start.saturating_sub(2 * sides as u64),
+    }
+}
+
 /// What is kept of a run.
 fn digested(side: usize, record: &RunRecord) -> Run {
+    let digest = report::digest(record);
+    let samples = digest.stream.as_ref().map_or(0, |(_, total)| total.len());
     let failure = match &record.outcome {
         Outcome::Failed { message, hint, is_input } => {
             Some(Failure { message: message.clone(), hint: hint.clone(), is_input: *is_input })
         }
+        _ if digest.operations == 0 && samples == 0 => Some(Failure {
+            message: "it ended well, and recorded nothing in the measured window".to_owned(),
+            hint: Some("take a longer window, or a higher rate".to_owned()),
+            is_input: false,
+        }),
         _ => None,
     };
     Run {
         side,
         started: report::rfc3339(record.started),
         engine: record.hello.as_ref().map(|hello| format!("{} {}", hello.engine, hello.engine_version)),
-        figures: failure.is_none().then(|| figures(report::digest(record))),
+        workload_version: record.hello.as_ref().map(|hello| hello.workload_version),
+        figures: failure.is_none().then(|| figures(digest)),
         failure,
         warnings: record.warnings.clone(),
     }
@@ -139,4 +204,106 @@ fn figures(digest: Digest) -> Figures {
     figures.histogram =
         digest.stream.and_then(|(stream, total)| curves::kept(&stream.title, stream.unit, &total));
     figures
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::compare::{judge, simulated};
+
+    fn place(left: u64, run: usize) -> Place {
+        Place { workload: 0, block: 1, attempt: 1, run, left }
+    }
+
+    fn run(side: usize, workload_version: u32) -> Run {
+        Run {
+            side,
+            started: String::new(),
+            engine: Some("runtime 0".to_owned()),
+            workload_version: Some(workload_version),
+            failure: None,
+            figures: Some(Figures::default()),
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_counted_down_and_grows_by_what_is_done_again() {
+        let block = |state| Block {
+            workload: 0,
+            number: 1,
+            attempt: 1,
+            state,
+            disturbed: None,
+            runs: Vec::new(),
+            readings: Vec::new(),
+        };
+        // The last of four runs of the first of three blocks.
+        assert_eq!(after(&block(State::Kept), place(9, 3), 2), 8);
+        assert_eq!(after(&block(State::Redone), place(9, 3), 2), 12);
+        // The second run failed; the other two are not made.
+        assert_eq!(after(&block(State::Failed), place(11, 1), 2), 8);
+        assert_eq!(after(&block(State::Kept), place(1, 3), 2), 0);
+    }
+
+    #[test]
+    fn a_run_that_hangs_fails_its_block_and_is_told() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let setup = simulated::setup(1, 8, 2);
+        let folder = Folder::create(dir.path(), &setup, SystemTime::now()).unwrap();
+        let session = Session::scripted("exec sleep 1000", Duration::from_millis(50));
+        let mut measured = Vec::new();
+        let mut progress = Progress::of_many(true);
+        let end = measure(&setup, &mut measured, &folder, &session, &mut progress, None).unwrap();
+        assert_eq!(end, End::GaveUp);
+        let states: Vec<_> = measured.iter().map(|block| (block.state, block.runs.len())).collect();
+        assert_eq!(states, [(State::Failed, 1); 3]);
+        assert_eq!(fs::read_dir(folder.path().join("blocks")).unwrap().count(), 3);
+        let comparison = judge::judge(&setup, &measured, None, String::new());
+        assert_eq!(comparison.outcome, super::super::model::Outcome::RunFailed);
+        let failure = &comparison.failures[0];
+        assert!(
+            failure.contains("block 1") && failure.contains("did not get through its set-up"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn another_version_of_the_workload_is_refused_and_both_are_named() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let mut setup = simulated::setup(1, 8, 2);
+        let folder = Folder::create(dir.path(), &setup, SystemTime::now()).unwrap();
+        let session = Session::scripted("exit 0", Duration::from_secs(60));
+        let checked = |setup: &Setup, before: &[Block], runs: [Run; 2]| {
+            let versions = versions(setup, before, None);
+            let mut progress = Progress::of_many(true);
+            let (progress, sentinel, started) = (&mut progress, Sentinel::default(), Instant::now());
+            let (folder, session) = (&folder, &session);
+            let mut real =
+                Real { setup, folder, session, progress, sentinel, started, runs: 0, last: None, versions };
+            runs.map(|run| real.checked(0, run))
+        };
+        let [first, second] = checked(&setup, &[], [run(0, 1), run(1, 2)]);
+        assert_eq!((&first, &second.figures), (&run(0, 1), &None));
+        let failure = second.failure.unwrap();
+        assert!(failure.is_input);
+        assert_eq!(failure.message, "`echo` is version 2 here, and version 1 in `side <0>`");
+        // The same where the other version stands in a block that is there already.
+        let block = Block {
+            workload: 0,
+            number: 1,
+            attempt: 1,
+            state: State::Kept,
+            disturbed: None,
+            runs: vec![run(0, 3)],
+            readings: Vec::new(),
+        };
+        let [first, _] = checked(&setup, &[block], [run(0, 1), run(1, 1)]);
+        assert!(first.failure.unwrap().message.ends_with("version 3 in `side <0>`"));
+        setup.allowed.insert(Allowed::Version);
+        assert_eq!(checked(&setup, &[], [run(0, 1), run(1, 2)]), [run(0, 1), run(1, 2)]);
+    }
 }

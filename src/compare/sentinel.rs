@@ -23,7 +23,7 @@ const OFF: f64 = 3.0;
 /// ... and no reading is that is not this much above the median: a very quiet machine is not disturbed by nothing.
 const LEAST: f64 = 1.15;
 /// Readings that must be there before any can be off.
-const FEWEST: usize = 8;
+pub(super) const FEWEST: usize = 8;
 /// The share of a run's time that a hypervisor may have given to others.
 const STEAL: f64 = 0.05;
 

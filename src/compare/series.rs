@@ -3,7 +3,9 @@
 //! Next file to read: `curves.rs`.
 #![forbid(unsafe_code)]
 
-use super::model::{Block, Figures, State};
+use std::collections::BTreeSet;
+
+use super::model::{Block, Figures, Run, State};
 use crate::stats::{Estimate, rank_sum, robust, signed_rank};
 
 /// Runs of one workload on one side: two for each block.
@@ -32,6 +34,17 @@ pub(crate) fn runs(blocks: &[Block], workload: usize, side: usize) -> Runs<'_> {
         .collect()
 }
 
+/// What the runs of `side` in `workload` say of themselves, each word once.
+pub(crate) fn told<T: Ord>(
+    blocks: &[Block],
+    workload: usize,
+    side: usize,
+    of: impl Fn(&Run) -> Option<T>,
+) -> BTreeSet<T> {
+    let runs = blocks.iter().filter(|block| block.workload == workload).flat_map(|block| &block.runs);
+    runs.filter(|run| run.side == side).filter_map(of).collect()
+}
+
 /// One figure of both sides, as logarithms, in the blocks that have it.
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
@@ -41,7 +54,8 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// What `figure` says of the runs; those that are not above 0 have no logarithm and are not there.
+    /// What `figure` says of the runs; those that are not above 0 have no logarithm and are not there, and whoever
+    /// judges asks [`missing`](Self::missing) how many.
     pub(crate) fn of(both: &Both<'_>, figure: impl Fn(&Figures) -> Option<f64>) -> Self {
         let log = |run: &Figures| figure(run).filter(|value| *value > 0.0 && value.is_finite()).map(f64::ln);
         let logs = |[first, second]: &[&Figures; 2]| Some([log(first)?, log(second)?]);
@@ -55,6 +69,13 @@ impl Series {
             )
         };
         Self { reference, candidate, paired: both.paired }
+    }
+
+    /// How many blocks of `both` lack it on one side or the other.
+    pub(crate) fn missing(&self, both: &Both<'_>) -> usize {
+        let lack = |all: &Runs<'_>, has: &Vec<_>| all.len().saturating_sub(has.len());
+        let (a, b) = (lack(&both.reference, &self.reference), lack(&both.candidate, &self.candidate));
+        if self.paired { a.max(b) } else { a + b }
     }
 
     /// How many blocks have it; without pairs, of the side that has fewer.

@@ -92,6 +92,7 @@ impl Made {
                 pid: 4711,
                 engine: "runtime".to_owned(),
                 engine_version: "0.1.0".to_owned(),
+                workload_version: 1,
                 streams: self.streams.iter().map(stream).collect(),
             }),
             intervals,

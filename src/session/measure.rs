@@ -68,6 +68,17 @@ impl Session {
         Self { command, limits, interrupts, sender, events, started: Cell::new(0) }
     }
 
+    /// A session whose children are a shell with this script, which may take this long to set up and to stop.
+    #[cfg(test)]
+    pub(crate) fn scripted(script: &'static str, limit: Duration) -> Self {
+        let command = move |_: &Plan| {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", script]);
+            Ok(command)
+        };
+        Self::with(Box::new(command), Limits { setup: limit, slack: limit, stop: limit })
+    }
+
     /// Whether the user asked to stop.
     pub(crate) fn interrupted(&self) -> bool {
         self.interrupts.count() > 0

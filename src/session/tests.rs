@@ -34,7 +34,8 @@ impl Bench {
         let phase = |phase| Frame::Phase { phase };
         let hello = |protocol| {
             let (engine, engine_version) = ("runtime".to_owned(), "0".to_owned());
-            Frame::Hello(Hello { protocol, pid: 1, engine, engine_version, streams: Vec::new() })
+            let (workload_version, streams) = (1, Vec::new());
+            Frame::Hello(Hello { protocol, pid: 1, engine, engine_version, workload_version, streams })
         };
         let interval = |phase, start_ns| {
             let (counts, histograms, runtime) = (Default::default(), Vec::new(), RuntimeCounters::default());

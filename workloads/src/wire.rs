@@ -128,8 +128,15 @@ pub struct Hello {
     pub engine: String,
     /// Version of that engine.
     pub engine_version: String,
+    /// [Version](crate::workload::Workload::version) of the workload; 1 where the child does not say.
+    #[serde(default = "first")]
+    pub workload_version: u32,
     /// The histograms of this workload; the first is the one that the progress line shows.
     pub streams: Vec<Stream>,
+}
+
+fn first() -> u32 {
+    1
 }
 
 /// One histogram that a workload fills.

@@ -92,6 +92,12 @@ pub trait Workload: Send + Sync {
     /// What it is called, takes and counts.
     fn describe(&self) -> Description;
 
+    /// The version of what it measures: 1, and one more with each change after which its figures mean something else,
+    /// or come out differently on the same runtime. Figures of different versions are not compared.
+    fn version(&self) -> u32 {
+        1
+    }
+
     /// Checks the parameters against each other; each by itself is in its range already.
     ///
     /// # Errors
@@ -117,6 +123,10 @@ pub trait Workload: Send + Sync {
 impl<W: Workload + ?Sized> Workload for Arc<W> {
     fn describe(&self) -> Description {
         (**self).describe()
+    }
+
+    fn version(&self) -> u32 {
+        (**self).version()
     }
 
     fn validate(&self, params: &Params) -> Result<(), ParamError> {

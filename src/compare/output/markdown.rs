@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::model::{Comparison, Pair, Verdict};
-use super::text::{note, small};
+use super::text::{engines, note, shown, small};
 use super::{change, figure, interval, p, sentence, share};
 use crate::report::units;
 
@@ -40,15 +40,16 @@ pub(crate) fn markdown(comparison: &Comparison) -> String {
 
 fn tell(pair: &Pair) -> String {
     let mut text = format!(
-        "\n**{}**: {} against {}, {} blocks\n\n\
+        "\n**{}**: {} against {}, {} blocks, {}\n\n\
          | metric | reference | candidate | change | 95 % interval | p | noise | verdict |\n\
          |---|---:|---:|---:|---|---:|---:|---|\n",
         escaped(&pair.workload),
         escaped(&pair.candidate),
         escaped(&pair.reference),
-        pair.blocks
+        pair.blocks,
+        escaped(&engines(pair))
     );
-    for judged in pair.metrics.iter().filter(|judged| judged.blocks > 0) {
+    for judged in pair.metrics.iter().filter(|judged| shown(judged)) {
         let value = |value: Option<f64>| {
             value.map_or("–".to_owned(), |value| figure(judged.metric, pair.unit, value))
         };

@@ -6,7 +6,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::super::model::{Comparison, Judged, Outcome, Pair, Verdict};
-use super::text::{note, small};
+use super::text::{engines, note, small};
 use super::{change, figure, interval, p, sentence, share};
 use crate::profile::percent_text;
 use crate::report::html::{machine, shell};
@@ -71,7 +71,7 @@ fn section(pair: &Pair) -> Markup {
             h2 { (pair.workload) ": " (pair.candidate) " against " (pair.reference) }
             p.muted {
                 (pair.blocks) " blocks; " (pair.redone) " measured again because the machine was disturbed, "
-                (pair.disturbed) " kept though it was, " (pair.failed) " failed."
+                (pair.disturbed) " kept though it was, " (pair.failed) " failed; " (engines(pair)) "."
             }
             div.wide {
                 table {

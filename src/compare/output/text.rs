@@ -3,6 +3,8 @@
 //! Next file to read: `markdown.rs`.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
+
 use super::super::model::{Comparison, Judged, Outcome, Pair, Verdict};
 use super::{change, figure, interval, p, sentence, share};
 use crate::report::units;
@@ -60,8 +62,9 @@ fn tell(pair: &Pair, color: bool) -> String {
             .map(str::to_owned)
             .to_vec(),
     ];
-    rows.extend(pair.metrics.iter().filter(|judged| judged.blocks > 0).map(|judged| row(pair, judged)));
+    rows.extend(pair.metrics.iter().filter(|judged| shown(judged)).map(|judged| row(pair, judged)));
     let mut text = format!("{}\n", paint(color, "1", &head));
+    text.push_str(&format!("  {}\n", units::printable(&engines(pair))));
     for line in table(&rows).lines() {
         text.push_str(&format!("  {}\n", colored(line, color)));
     }
@@ -83,6 +86,24 @@ fn tell(pair: &Pair, color: bool) -> String {
     text
 }
 
+/// Whether a metric has a row: one that decides has one even without a figure.
+pub(super) fn shown(judged: &Judged) -> bool {
+    judged.blocks > 0 || judged.margin.is_some()
+}
+
+/// On which engines the runs of both sides were.
+pub(super) fn engines(pair: &Pair) -> String {
+    let of = |engines: &BTreeSet<String>| match engines.is_empty() {
+        true => "an unknown engine".to_owned(),
+        false => engines.iter().map(String::as_str).collect::<Vec<_>>().join(" and "),
+    };
+    let (reference, candidate) = (of(&pair.reference_engines), of(&pair.candidate_engines));
+    match reference == candidate {
+        true => format!("both on {reference}"),
+        false => format!("on {candidate} against {reference}"),
+    }
+}
+
 /// A figure for each operation, which is often far below 1.
 pub(super) fn small(number: f64) -> String {
     if number != 0.0 && number.abs() < 0.1 { format!("{number:.2e}") } else { units::significant(number) }
@@ -92,7 +113,8 @@ pub(super) fn small(number: f64) -> String {
 pub(super) fn note(judged: &Judged) -> Option<String> {
     let mut note = judged.reason.clone()?;
     if let Some(blocks) = judged.blocks_needed {
-        note.push_str(&format!("; about {blocks} blocks would decide it"));
+        let limit = if judged.too_noisy { ", were it not for that limit" } else { "" };
+        note.push_str(&format!("; about {blocks} blocks would decide it{limit}"));
     }
     if let Some(detectable) = judged.detectable {
         note.push_str(&format!(" (these see changes of {} or more)", share(detectable)));

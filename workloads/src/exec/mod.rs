@@ -102,7 +102,7 @@ pub(crate) fn run_message(
     let found = plan.and_then(read_plan).and_then(|plan| Ok((find(workloads, &plan)?, plan)));
     let result = match found {
         Ok((workload, plan)) => frames.run(workload, &plan, stop),
-        Err(failure) => frames.hello(Vec::new()).and_then(|()| frames.failed(failure)),
+        Err(failure) => frames.hello(1, Vec::new()).and_then(|()| frames.failed(failure)),
     };
     result.unwrap_or(Exit::ParentGone)
 }
@@ -181,12 +181,13 @@ impl Frames<'_> {
         Ok(Exit::Done)
     }
 
-    fn hello(&mut self, streams: Vec<Stream>) -> io::Result<()> {
+    fn hello(&mut self, workload_version: u32, streams: Vec<Stream>) -> io::Result<()> {
         self.send(&Frame::Hello(Hello {
             protocol: PROTOCOL,
             pid: std::process::id(),
             engine: engine::NAME.to_owned(),
             engine_version: engine::VERSION.to_owned(),
+            workload_version,
             streams,
         }))
     }
@@ -200,11 +201,11 @@ impl Frames<'_> {
         let (params, streams) = match check(&*workload, plan) {
             Ok(checked) => checked,
             Err(failure) => {
-                self.hello(Vec::new())?;
+                self.hello(workload.version(), Vec::new())?;
                 return self.failed(failure);
             }
         };
-        self.hello(streams.clone())?;
+        self.hello(workload.version(), streams.clone())?;
         self.send(&Frame::Phase { phase: Phase::Setup })?;
         let engine = match Engine::build(&plan.runtime) {
             Ok(engine) => Arc::new(engine),
