@@ -5,9 +5,14 @@
 mod build;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
 
-use build::{Ran, package, report, rtbench, run, samples};
+use build::{Ran, package, report, rtbench, run, samples, skip};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -37,6 +42,63 @@ fn kv_runs_on_the_runtime_that_its_package_chose() {
     let report = run_profile(&dir, "kv", "kv.toml");
     assert_eq!(streams(&report), ["latency", "service", "lag", "get", "set"]);
     assert_eq!(report["workloads"][0]["engine"]["name"], "runtime");
+}
+
+/// Stops what was started, whatever becomes of the test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn redis_cli_and_redis_benchmark_talk_to_kv() {
+    let found =
+        |tool: &str| Command::new(tool).arg("--version").output().is_ok_and(|ran| ran.status.success());
+    if !found("redis-cli") || !found("redis-benchmark") {
+        return skip("redis-cli and redis-benchmark on kv_server", "they are not there: install redis-tools");
+    }
+    let dir = TempDir::new().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let profile =
+        format!("duration = \"1h\"\nwarmup = \"0s\"\n[[workload]]\nkind = \"kv_server\"\nport = {port}\n");
+    fs::write(dir.path().join("p.toml"), profile).unwrap();
+    let mut command = rtbench(&dir);
+    command.args(["run", "p.toml", "--plugin"]).arg(package("kv"));
+    let mut server = Server(command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
+    // Before its window the server answers, and records nothing. The rest of the pipe is read to keep it from filling.
+    let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines();
+    let measuring = lines.by_ref().map_while(Result::ok).any(|line| line.starts_with("kv_server: measuring"));
+    assert!(measuring, "the server does not run");
+    let rest = thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
+    let tool = |name: &str, args: &[&str]| {
+        let output =
+            Command::new(name).args(["-h", "127.0.0.1", "-p", &port.to_string()]).args(args).output();
+        let ran = Ran::from(output.unwrap());
+        assert_eq!(ran.code, Some(0), "{name} {args:?}: {}{}", ran.printed, ran.said);
+        ran.printed
+    };
+    assert_eq!(tool("redis-cli", &["set", "greeting", "hello"]).trim(), "OK");
+    assert_eq!(tool("redis-cli", &["get", "greeting"]).trim(), "hello");
+    assert_eq!(tool("redis-cli", &["incrby", "n", "41"]).trim(), "41");
+    let tests = "ping,set,get,incr,mset";
+    let printed = tool("redis-benchmark", &["-t", tests, "-n", "2000", "-P", "16", "-c", "8", "--csv"]);
+    for test in ["PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "MSET (10 keys)"] {
+        let row = printed.lines().find(|line| line.starts_with(&format!("\"{test}\",")));
+        let rate = row.and_then(|row| row.split('"').nth(3)?.parse::<f64>().ok());
+        assert!(rate.is_some_and(|rate| rate > 0.0), "{test}: {printed}");
+    }
+    kill_process(Pid::from_child(&server.0), Signal::INT).unwrap();
+    assert_eq!(server.0.wait().unwrap().code(), Some(130), "{}", rest.join().unwrap());
+    let counts = &report(&dir).unwrap()["workloads"][0]["counts"];
+    let completed = counts["completed"].as_u64().unwrap();
+    // Each of the six has 2000 commands, and redis-cli had three.
+    assert!(completed >= 12_003, "{counts}");
+    assert_eq!(counts["failed"], 0);
 }
 
 #[test]

@@ -6,10 +6,10 @@ mod build;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use build::{Ran, package, report, rtbench};
+use build::{Ran, package, report, rtbench, skip};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -137,6 +137,42 @@ fn the_way_through_a_plugin_is_the_same_way() {
     };
     for flavor in ["multi_thread", "local"] {
         assert_eq!(shape(flavor, None), shape(flavor, Some(&BUNDLED)), "{flavor}");
+    }
+}
+
+/// The progress of a plug-in's run is that of any run: lines where there is no terminal, and a bar where there is one.
+#[test]
+fn the_progress_of_a_plugin_shows_as_that_of_bundled_workloads() {
+    let dir = dir();
+    fs::write(dir.path().join("p.toml"), "[[workload]]\nkind = \"echo\"\nrate = 500\n").unwrap();
+    let args = ["run", "p.toml", "--warmup", "0s", "--duration", "2500ms", "--set", "report.interval=100ms"];
+    for plugin in [false, true] {
+        let mut command = rtbench(&dir);
+        command.args(args);
+        if plugin {
+            command.arg("--plugin").arg(&*BUNDLED);
+        }
+        let run = ran(&mut command);
+        assert_eq!(run.code, Some(0), "{}", run.said);
+        assert!(run.said.lines().any(|line| line == "echo: setting up"), "{}", run.said);
+        let measuring = |line: &&str| {
+            let parts = ["echo: measuring ", "/2.5 s  ", "/s  p99 ", " s left"];
+            parts.iter().all(|part| line.contains(part))
+        };
+        assert!(run.said.lines().any(|line| measuring(&line)), "plug-in {plugin}: {}", run.said);
+    }
+    let Ok(script) = Command::new("script").arg("--version").output() else {
+        return skip("the bar of a plug-in on a terminal", "`script` is not there");
+    };
+    assert!(script.status.success());
+    let program = env!("CARGO_BIN_EXE_rtbench");
+    let line = format!("{program} {} --plugin {}", args.join(" "), BUNDLED.display());
+    let mut command = Command::new("script");
+    command.current_dir(dir.path()).env("TERM", "xterm").args(["-qec", &line, "/dev/null"]);
+    let run = ran(command.stdin(Stdio::null()));
+    assert_eq!(run.code, Some(0), "{}{}", run.printed, run.said);
+    for part in ["echo ", "━", "measuring", "p99", " s left"] {
+        assert!(run.printed.contains(part), "{part:?} is not in: {}", run.printed);
     }
 }
 

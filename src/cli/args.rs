@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use workloads::wire::EngineKind;
 
 use super::compare_args::{COMPARE_HELP, Compare, HISTORY_HELP, History};
-use super::plugin::Plugin;
+use super::plugin::{PLUGIN_HELP, Plugin};
 use crate::engines;
 use crate::profile::{DURATION, Overrides, Subject, WARMUP, parse_duration};
 
@@ -33,7 +33,8 @@ Examples:
 
 Exit codes:
   0    all runs complete
-  1    a run failed; what was measured is in the report
+  1    a run failed, and what was measured is in the report; or a file that is there is no plug-in
+       that can be used: not a library, no symbol, another magic or ABI, or broken before its run
   2    bad input: command line, profile, report folder, or something that the profile needs
   3    compare: a metric regressed
   4    compare: inconclusive, where that is to be a failure
@@ -56,7 +57,7 @@ pub(super) enum Command {
     /// List the workloads, or one with its parameters
     List(List),
     /// Make, check and look at plug-ins: workloads of your own in a shared library
-    #[command(subcommand)]
+    #[command(subcommand, after_help = PLUGIN_HELP)]
     Plugin(Plugin),
     /// Run the plan that comes down standard input
     #[command(name = "__exec", hide = true)]

@@ -35,7 +35,7 @@ Examples:
 
 Exit codes:
   0    no regression
-  1    a run failed
+  1    a run failed, or a plug-in cannot be used
   2    bad input
   3    a metric regressed
   4    a metric is inconclusive, and `inconclusive = \"fail\"` or --fail-on-inconclusive

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::plugin::Fault;
+use crate::plugin::{Blame, Fault};
 use crate::profile::Invalid;
 use crate::{session, term};
 use args::{Args, Command};
@@ -28,7 +28,7 @@ use args::{Args, Command};
 enum Exit {
     /// All went well.
     Success = 0,
-    /// A run failed.
+    /// A run failed, or a plug-in that is there cannot be used.
     Failure = 1,
     /// What was asked cannot be done as it was asked.
     BadInput = 2,
@@ -73,9 +73,14 @@ fn complain(error: &anyhow::Error) -> Exit {
         Some(invalid) => term::complain(&invalid.render(term::color(&io::stderr()))),
         None => term::complain(&format!("error: {error:#}")),
     }
-    match error.downcast_ref::<Fault>() {
-        Some(fault) if !fault.failure.is_input => Exit::Failure,
-        _ => Exit::BadInput,
+    let blame = match (error.downcast_ref::<Fault>(), error.downcast_ref::<Invalid>()) {
+        (Some(fault), _) => Some(fault.blame),
+        (None, Some(invalid)) => invalid.blame(),
+        (None, None) => None,
+    };
+    match blame {
+        Some(Blame::File | Blame::Code) => Exit::Failure,
+        Some(Blame::Path) | None => Exit::BadInput,
     }
 }
 

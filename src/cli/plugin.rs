@@ -13,6 +13,12 @@ use super::Exit;
 use crate::plugin::{Inspector, conform, new};
 use crate::{engines, term};
 
+pub(super) const PLUGIN_HELP: &str = "\
+Exit codes:
+  0    all well
+  1    the file is no plug-in that can be used, or `check` has found something wrong
+  2    bad input: command line, no such file, or a crate that cannot be made";
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Plugin {
     /// Make the crate of a plug-in, which builds and runs as it stands

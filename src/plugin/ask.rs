@@ -27,19 +27,41 @@ use crate::session::{ending, last_lines, read_tail};
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What went wrong with a plug-in, and whether its file is no good (`is_input`) or its code misbehaved.
+/// What went wrong with a plug-in.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     /// The file, as the user gave it.
     file: String,
+    /// Whose fault it is.
+    pub(crate) blame: Blame,
     /// What it did.
-    pub(crate) failure: Failure,
+    failure: Failure,
+}
+
+/// Whose fault it is that a plug-in cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The user's: there is no such file.
+    Path,
+    /// The file's: it is there, and no plug-in that this program can use.
+    File,
+    /// The code's: it was loaded, and misbehaved.
+    Code,
 }
 
 impl Fault {
+    fn code(file: String, failure: Failure) -> Self {
+        Self { file, blame: Blame::Code, failure }
+    }
+
     /// What is wrong, without the name of the file.
     pub(crate) fn what(&self) -> &str {
         &self.failure.message
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.failure.hint.as_deref()
     }
 }
 
@@ -77,14 +99,20 @@ impl Inspector {
     /// Why it cannot be used.
     pub(crate) fn start(file: &Path) -> Result<Self, Fault> {
         let shown = file.display().to_string();
-        let fault = |failure| Fault { file: shown.clone(), failure };
-        let broken = |what: &str, error: io::Error| fault(Failure::broken(format!("{what}: {error}")));
+        let fault = |blame, failure| Fault { file: shown.clone(), blame, failure };
+        let broken = |what: &str, error: io::Error| {
+            Fault::code(shown.clone(), Failure::broken(format!("{what}: {error}")))
+        };
         let path = match fs::canonicalize(file) {
             Ok(path) if path.is_file() => path,
-            Ok(_) => return Err(fault(Failure::input("it is not a file", "give the path of the library"))),
+            Ok(_) => {
+                let failure = Failure::input("it is not a file", "give the path of the library");
+                return Err(fault(Blame::Path, failure));
+            }
             Err(error) => {
                 let hint = "give the path of the library, such as target/release/libmine.so";
-                return Err(fault(Failure::input(format!("it cannot be opened: {error}"), hint)));
+                let failure = Failure::input(format!("it cannot be opened: {error}"), hint);
+                return Err(fault(Blame::Path, failure));
             }
         };
         let spawn = || {
@@ -145,10 +173,10 @@ impl Inspector {
         inspector.engine = known.ok_or_else(|| {
             let names = EngineKind::ALL.map(EngineKind::as_str).join(" and ");
             let message = format!("it brings an engine `{engine}`, and this rtbench knows {names}");
-            fault(Failure::input(message, "build it with the SDK of this rtbench"))
+            fault(Blame::File, Failure::input(message, "build it with the SDK of this rtbench"))
         })?;
         let about: About = inspector.ask(&Question::Describe, "in its entry `describe`")?;
-        check_about(&about).map_err(|what| fault(Failure::broken(what)))?;
+        check_about(&about).map_err(|what| fault(Blame::Code, Failure::broken(what)))?;
         inspector.workloads = about.workloads;
         Ok(inspector)
     }
@@ -193,7 +221,11 @@ impl Inspector {
                 Ok(answer) => return Ok(answer),
                 Err(error) => Failure::broken(format!("its answer cannot be read {doing}: {error}")),
             },
-            Ok(Ok(Some(Err(failure)))) => failure,
+            Ok(Ok(Some(Err(failure)))) => {
+                // The child says that of a file that it could not load as a plug-in.
+                let blame = if failure.is_input { Blame::File } else { Blame::Code };
+                return Err(Fault { file: self.file.clone(), blame, failure });
+            }
             Err(RecvTimeoutError::Timeout) => {
                 self.kill();
                 let limit = format_duration(LIMIT);
@@ -212,7 +244,7 @@ impl Inspector {
                 Failure::broken(message)
             }
         };
-        Err(Fault { file: self.file.clone(), failure })
+        Err(Fault::code(self.file.clone(), failure))
     }
 
     fn kill(&self) {

@@ -18,7 +18,7 @@ mod new;
 mod serve;
 mod verify;
 
-pub(crate) use ask::{Fault, Inspector};
+pub(crate) use ask::{Blame, Fault, Inspector};
 pub(crate) use conform::conform;
 pub(crate) use new::new;
 pub(crate) use serve::{answer, exec};

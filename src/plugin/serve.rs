@@ -97,7 +97,9 @@ fn oversized(entry: &str, length: usize) -> String {
 pub(crate) fn exec(path: &Path, mut plan: File, mut frames: File) -> ! {
     let mut message = Vec::new();
     let code = match read_message(&mut plan, &mut message).and_then(|()| {
-        let plugin = Loaded::open(path).map_err(Stop::Failed)?;
+        // It was a plug-in when the profile was read: no longer a mistake in what was asked for.
+        let open = Loaded::open(path);
+        let plugin = open.map_err(|failure| Stop::Failed(Failure { is_input: false, ..failure }))?;
         run(plugin, &message, plan, &mut frames)
     }) {
         Ok(DONE) => 0,

@@ -21,6 +21,8 @@ use crate::session::record::RunRecord;
 const MAX_STREAMS: usize = 32;
 /// The most warnings of one run.
 const MAX_WARNINGS: u64 = 100;
+/// The slices beyond those of the plan: a stop, and the end of each phase, may cut one in two.
+const MORE_SLICES: u64 = 16;
 /// The most bytes of a name, of a title, and of one of the counters' names.
 const MAX_NAME: usize = 200;
 /// The most bytes of a warning.
@@ -48,8 +50,7 @@ impl Border {
     /// The border that a run of `plan` crosses.
     pub(crate) fn new(plan: &Plan) -> Self {
         let slices = plan.warmup_ns.saturating_add(plan.duration_ns) / plan.interval_ns.max(1);
-        // A stop, and the end of each phase, may cut a slice in two.
-        let most_intervals = slices.saturating_add(16);
+        let most_intervals = slices.saturating_add(MORE_SLICES);
         let phase = Phase::Setup;
         Self { streams: None, phase, since: 0, intervals: 0, most_intervals, warnings: 0, phases: 0 }
     }
@@ -231,6 +232,21 @@ mod tests {
     use workloads::record::histogram;
 
     use super::*;
+
+    #[test]
+    fn the_page_has_the_limits_that_hold() {
+        let page = include_str!("../../docs/plugins.md").replace('\n', " ");
+        let parts = [
+            format!("{MAX_STREAMS} streams, the slices that its plan has and {MORE_SLICES} more, "),
+            format!("{MAX_WARNINGS} warnings of {} KiB, ", MAX_TEXT >> 10),
+            format!("{MAX_OWN_COUNTERS} counters of its own; "),
+            "(1 to 3,600,000,000,000, ".to_owned(),
+        ];
+        for part in parts {
+            assert!(page.contains(&part), "{part:?} is not on the page");
+        }
+        assert_eq!((MAX_VALUE, SIGNIFICANT_DIGITS), (3_600_000_000_000, 3), "as the page says");
+    }
 
     fn encoded(histogram: &Histogram<u64>) -> String {
         let mut bytes = Vec::new();

@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use crate::plugin::Blame;
+
 /// A stretch of one source's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -58,6 +60,8 @@ pub(super) struct Source {
 pub(crate) struct Invalid {
     sources: Vec<Source>,
     problems: Vec<Problem>,
+    /// Whose fault it is, where it is about the plug-in that the profile names.
+    blame: Option<Blame>,
 }
 
 /// More than these would scroll the first ones away.
@@ -66,7 +70,17 @@ const SHOWN: usize = 8;
 impl Invalid {
     pub(super) fn new(sources: Vec<Source>, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.at.as_ref().map(|at| (at.source, at.span.start)));
-        Self { sources, problems }
+        Self { sources, problems, blame: None }
+    }
+
+    /// A profile whose plug-in cannot be used.
+    pub(super) fn of_plugin(sources: Vec<Source>, problem: Problem, blame: Blame) -> Self {
+        Self { blame: Some(blame), ..Self::new(sources, vec![problem]) }
+    }
+
+    /// Whose fault it is, where it is about the plug-in that the profile names.
+    pub(crate) fn blame(&self) -> Option<Blame> {
+        self.blame
     }
 
     /// The problems as text, with colours for a terminal or without.

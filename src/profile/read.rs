@@ -19,7 +19,7 @@ use super::section::{Section, is_name};
 use super::tree::{self, Entry, Table, Value};
 use super::{DURATION, INTERVAL, Profile, ReportEntry, WARMUP, WorkloadEntry, compare, runtime};
 use crate::engines;
-use crate::plugin::Inspector;
+use crate::plugin::{Blame, Inspector};
 
 /// Larger files are no profiles.
 const MAX_BYTES: u64 = 1 << 20;
@@ -68,10 +68,10 @@ pub(crate) fn load(path: &Path, settings: &[String], subject: &Subject) -> Resul
     let catalog = match subject.plugin.clone().map(|path| (path, None)).or(plugin) {
         Some((file, at)) => match (Inspector::start(&file), at) {
             (Ok(inspector), _) => Catalog::plugin(inspector),
-            (Err(fault), Some(at)) if fault.failure.is_input => {
+            (Err(fault), Some(at)) if fault.blame != Blame::Code => {
                 let problem = Problem::at(at, "this plug-in cannot be used", fault.what());
-                let problem = fault.failure.hint.iter().fold(problem, Problem::help);
-                return Err(Invalid::new(sources, vec![problem]).into());
+                let problem = fault.hint().into_iter().fold(problem, Problem::help);
+                return Err(Invalid::of_plugin(sources, problem, fault.blame).into());
             }
             (Err(fault), _) => return Err(fault.into()),
         },

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -122,6 +123,11 @@ pub(crate) fn report(dir: &TempDir) -> Option<Value> {
         assert!(fs::metadata(report.join(file)).unwrap().len() > 0, "{file}");
     }
     Some(serde_json::from_slice(&fs::read(report.join("report.json")).unwrap()).unwrap())
+}
+
+/// Says that a part of a test is left out, where the test program's own output does not hide it.
+pub(crate) fn skip(what: &str, why: &str) {
+    let _ = writeln!(io::stderr(), "SKIPPED {what}: {why}");
 }
 
 /// How many values the window's first stream has in a report.

@@ -100,6 +100,7 @@ static uint32_t describe(const struct host *host) {
 static uint32_t validate(const struct host *host, const uint8_t *draft, size_t len) {
     (void)draft, (void)len;
     if (does("abort in validate")) abort();
+    if (does("hang in validate")) hang();
     if (does("garbage in validate")) return emit(host, "{}"), DONE;
     return emit(host, "[]"), DONE;
 }
@@ -117,8 +118,9 @@ static uint32_t slice(const struct host *host, int number, const char *histogram
     return heard;
 }
 
+static volatile int stopped;
+
 static uint32_t run(const struct host *host, const uint8_t *plan, size_t len) {
-    (void)plan, (void)len;
     const char *histogram = getenv("RAW_HISTOGRAM");
     if (histogram == NULL) abort();
     emit(host, "{\"frame\":\"hello\",\"protocol\":1,\"pid\":1,\"engine\":\"raw\",\"engine_version\":\"0\",\"streams\":["
@@ -155,17 +157,25 @@ static uint32_t run(const struct host *host, const uint8_t *plan, size_t len) {
         fflush(stdout);
     }
 
+    /* A plan of an hour, in its warm-up or in its window, is there to be stopped. */
+    if (memmem(plan, len, "3600000000000", 13) != NULL)
+        while (!stopped) usleep(1000);
+
     emit(host, "{\"frame\":\"phase\",\"phase\":\"drain\"}");
     char done[512];
     snprintf(done, sizeof done,
-             "{\"frame\":\"done\",\"interrupted\":false,\"measured_ns\":100000000,\"counts\":{\"planned\":%d,"
+             "{\"frame\":\"done\",\"interrupted\":%s,\"measured_ns\":100000000,\"counts\":{\"planned\":%d,"
              "\"started\":%d,\"completed\":%d},\"usage\":{\"user_us\":0,\"system_us\":0,\"voluntary_switches\":0,"
              "\"involuntary_switches\":0,\"max_rss_bytes\":0},\"runtime\":{\"workers\":[],\"global\":{}}}",
-             20 * samples, 20 * samples, 20 * samples);
+             stopped ? "true" : "false", 20 * samples, 20 * samples, 20 * samples);
     return emit(host, done), DONE;
 }
 
-static void stop(void) {}
+static void stop(void) {
+    if (does("abort in stop")) abort();
+    if (does("hang in stop")) hang();
+    stopped = 1;
+}
 
 #define TEXT(text) { text, sizeof(text) - 1 }
 __attribute__((visibility("default"))) const struct table SYMBOL = {

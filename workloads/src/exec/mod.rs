@@ -17,6 +17,8 @@ mod usage;
 
 use std::any::Any;
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -143,15 +145,15 @@ fn check(workload: &dyn Workload, plan: &Plan) -> Result<(Params, Vec<Stream>), 
             format!("the plan is for the engine {}, this process has {}", plan.engine, engine::KIND);
         return Err(Failure::input(message, "start the process with the plan's own engine"));
     }
-    let described = workload.describe();
+    let described = within("describe", || workload.describe());
     assert!(described.counters.len() <= MAX_OWN_COUNTERS, "{} has too many counters", described.name);
     let params = Params::check(&described.params, &plan.params)
-        .and_then(|params| workload.validate(&params).map(|()| params))
+        .and_then(|params| within("validate", || workload.validate(&params)).map(|()| params))
         .map_err(|error| Failure::input(error.to_string(), "`rtbench list` shows what the workload takes"))?;
     described.check_runtime(&plan.runtime).map_err(|(key, problem)| {
         Failure::input(problem, format!("set runtime.{key} = true in the profile"))
     })?;
-    let streams = workload.streams(&params);
+    let streams = within("streams", || workload.streams(&params));
     Ok((params, streams))
 }
 
@@ -263,13 +265,13 @@ fn start_workload(
     events: Sender<Event>,
 ) -> io::Result<JoinHandle<()>> {
     let body = move || {
-        let result = workload.setup(&site).and_then(|mut load| {
+        let result = within("setup", || workload.setup(&site)).and_then(|mut load| {
             let window = Window::new(Instant::now() + LEAD, warmup_ns, duration_ns);
             let run = Run { recorder: Recorder::new(window.clone(), streams), window };
             // The collector is gone only when the child is on its way out.
             let _ = events.send(Event::Started(run.clone()));
-            let result = load.run(&run);
-            load.teardown();
+            let result = within("run", || load.run(&run));
+            within("teardown", || load.teardown());
             result
         });
         // The runtime is given back before the end is told, so that the collector is its last owner.
@@ -277,6 +279,33 @@ fn start_workload(
         let _ = events.send(Event::Finished(result));
     };
     thread::Builder::new().name("rtbench-workload".to_owned()).spawn(body)
+}
+
+/// A panic whose step is known.
+struct Placed {
+    step: &'static str,
+    words: String,
+}
+
+/// Runs a step of a workload, named as its method is. A panic goes on, with that name.
+pub(crate) fn within<T>(step: &'static str, body: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
+        let words = panic_text(&*payload).to_owned();
+        // Its drop might panic, too.
+        mem::forget(payload);
+        resume_unwind(Box::new(Placed { step, words }))
+    })
+}
+
+/// What a panic of `who` comes to.
+pub(crate) fn panicked(who: &str, payload: Box<dyn Any + Send>) -> Failure {
+    let failure = Failure::broken(match payload.downcast_ref::<Placed>() {
+        Some(Placed { step, words }) => format!("{who} panicked in `{step}`: {words}"),
+        None => format!("{who} panicked: {}", panic_text(&*payload)),
+    });
+    // As above.
+    mem::forget(payload);
+    failure
 }
 
 /// What a panic said.

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::collect::Collector;
-use super::{Event, Exit, Frames, panic_text, quality};
+use super::{Event, Exit, Frames, panicked, quality};
 use crate::engine::Engine;
 use crate::record::Records;
 use crate::wire::{Done, Failure, Frame, Phase, RuntimeCounters, Stream, Usage};
@@ -180,7 +180,7 @@ impl Session {
 
     fn panic_of_the_workload(&mut self) -> Failure {
         let payload = self.thread.take().and_then(|thread| thread.join().err());
-        let text = payload.as_deref().map_or("no reason given", panic_text);
-        Failure::broken(format!("the workload panicked: {text}"))
+        let silent = || Failure::broken("the workload ended without a word");
+        payload.map_or_else(silent, |payload| panicked("the workload", payload))
     }
 }

@@ -406,8 +406,8 @@ fn a_workload_that_hangs_does_not_keep_the_child_from_ending() {
 #[test]
 fn a_workload_that_panics_or_fails_or_leaves_early_is_told() {
     for (how, exit, part) in [
-        ("panic", Exit::Failed, "panicked: as asked"),
-        ("panic_in_setup", Exit::Failed, "panicked"),
+        ("panic", Exit::Failed, "the workload panicked in `run`: as asked"),
+        ("panic_in_setup", Exit::Failed, "the workload panicked in `setup`: "),
         ("fail", Exit::Failed, "as asked"),
         ("return", Exit::Done, ""),
     ] {

@@ -155,4 +155,62 @@ mod tests {
         assert_eq!(fields, [24, 40, 56, 72, 88, 104, 120, 128, 136, 144]);
         assert_eq!((size_of::<Table>(), align_of::<Table>()), (152, 8));
     }
+
+    const PAGE: &str = include_str!("../../../docs/plugins.md");
+
+    /// The rows of the page's tables of offsets: offset, field, size.
+    fn rows() -> Vec<(usize, &'static str, usize)> {
+        let row = |line: &'static str| {
+            let mut cells = line.trim_matches('|').split(" | ").map(str::trim);
+            let offset = cells.next()?.parse().ok()?;
+            let field = cells.next()?.strip_prefix('`')?.strip_suffix('`')?;
+            Some((offset, field, cells.next()?.parse().ok()?))
+        };
+        PAGE.lines().filter_map(row).collect()
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn the_page_has_every_field_where_it_is() {
+        macro_rules! fields {
+            ($base:expr, $of:ty { $($field:ident: $kind:ty),* }) => {
+                [$(($base + offset_of!($of, $field), stringify!($field), size_of::<$kind>())),*]
+            };
+        }
+        let head = offset_of!(Table, head);
+        let head = fields!(head, Head { magic: [u8; 8], abi_major: u32, abi_minor: u32, size: u64 });
+        let table = fields!(0, Table {
+            name: Text, version: Text, sdk: Text, rustc: Text, engine: Text, engine_version: Text,
+            describe: Option<Describe>, validate: Option<Take>, run: Option<Take>, stop: Option<Stop>
+        });
+        let host = fields!(0, Host { size: u64, ctx: *mut c_void, emit: Emit });
+        assert_eq!(rows(), [&head[..], &table, &host].concat());
+        // And that those are all: nothing lies between two fields, or behind the last one.
+        let end = |fields: &[(usize, &str, usize)]| {
+            fields.iter().fold(fields[0].0, |end, (offset, field, size)| {
+                assert_eq!(*offset, end, "{field}");
+                offset + size
+            })
+        };
+        assert_eq!(end(&[&head[..], &table].concat()), size_of::<Table>());
+        assert_eq!(end(&host), size_of::<Host>());
+    }
+
+    #[test]
+    fn the_page_has_the_versions_sizes_and_statuses_that_hold() {
+        let (table, host) = (size_of::<Table>(), size_of::<Host>());
+        for part in [
+            format!("## The ABI, version {ABI_MAJOR}.{ABI_MINOR}\n"),
+            format!("One exported symbol, `{SYMBOL}`"),
+            format!("`rtbench` and the byte `{:#x}`", MAGIC[7]),
+            format!("`abi_major` | 4 | {ABI_MAJOR};"),
+            format!("`abi_minor` | 4 | {ABI_MINOR};"),
+            format!("bytes of the table: {table}, or more"),
+            format!("bytes of this struct: {host} |"),
+            format!("| {DONE} done, {FAILED} failed, {PANICKED} panicked;"),
+            format!("messages of {} MiB", MAX_EMIT >> 20),
+        ] {
+            assert!(PAGE.contains(&part), "{part:?} is not on the page");
+        }
+    }
 }

@@ -2,7 +2,6 @@
 //!
 //! Next file to read: `../bundled/mod.rs`.
 
-use std::any::Any;
 use std::io::{self, Read};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +13,7 @@ use super::Plugin;
 use super::abi::{ABI_MAJOR, ABI_MINOR, DONE, FAILED, Head, Host, MAGIC, PANICKED, Table, Text};
 use super::talk::{About, Draft, Objections};
 use crate::engine;
-use crate::exec::{self, Exit, panic_text};
+use crate::exec::{self, Exit, panicked, within};
 use crate::params::{ParamError, Params};
 use crate::wire::{Failure, Frame};
 
@@ -108,9 +107,9 @@ fn objections<P: Plugin>(draft: &[u8]) -> Result<Objections, Failure> {
             let known = known.ok_or_else(|| Failure::broken(format!("there is no workload `{workload}`")))?;
             let checked = Params::check(&known.describe().params, &params);
             let checked = checked.and_then(|params| {
-                known.validate(&params)?;
+                within("validate", || known.validate(&params))?;
                 // A workload that cannot name its histograms should say so before anything runs.
-                drop(known.streams(&params));
+                drop(within("streams", || known.streams(&params)));
                 Ok(())
             });
             Ok(checked.err().into_iter().collect())
@@ -166,12 +165,7 @@ unsafe fn bytes<'a>(data: *const u8, len: usize) -> &'a [u8] {
 
 /// Turns a panic into a failure.
 fn catching<T>(body: impl FnOnce() -> T) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(body)).map_err(|payload: Box<dyn Any + Send>| {
-        let failure = Failure::broken(format!("the plug-in panicked: {}", panic_text(&*payload)));
-        // Its drop might panic, too.
-        mem::forget(payload);
-        failure
-    })
+    catch_unwind(AssertUnwindSafe(body)).map_err(|payload| panicked("the plug-in", payload))
 }
 
 /// Set once somebody has asked the run to end.

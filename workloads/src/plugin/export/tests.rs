@@ -145,9 +145,15 @@ fn run_sends_frames_until_it_is_stopped() {
         other => panic!("{other:?} is no failure"),
     };
     let (status, frames) = run(&plan("panicking", json!({})));
-    assert_eq!((status, failure(&frames)), (FAILED, "the workload panicked: no set-up".to_owned()));
+    assert_eq!(
+        (status, failure(&frames)),
+        (FAILED, "the workload panicked in `setup`: no set-up".to_owned())
+    );
     let (status, frames) = run(&plan("panicking", json!({ "in": "streams" })));
-    assert_eq!((status, failure(&frames)), (PANICKED, "the plug-in panicked: no streams".to_owned()));
+    assert_eq!(
+        (status, failure(&frames)),
+        (PANICKED, "the plug-in panicked in `streams`: no streams".to_owned())
+    );
     let (status, said) = take(TABLE.run.unwrap(), b"{}");
     assert_eq!((status, said.len()), (FAILED, 2));
     // An hour of load, unless the request to stop is heard.
