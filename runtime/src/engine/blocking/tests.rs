@@ -132,12 +132,20 @@ fn jobs_for_a_full_sharded_pool_wait_in_shards_and_all_run() {
         assert_eq!((pool.spawner().queue_depth(), fate.ran()), (1000, 0));
         assert_eq!(pool.spawner().num_in_shards(), if sharded { 1000 } else { 0 });
         drop(release);
-        while fate.dropped() < 1000 {
-            thread::yield_now();
-        }
+        let limit = std::time::Instant::now() + Duration::from_secs(60);
+        let until = |done: &dyn Fn() -> bool| {
+            while !done() {
+                assert!(std::time::Instant::now() < limit, "a job was left behind");
+                thread::yield_now();
+            }
+        };
+        until(&|| fate.dropped() == 1000 && pool.spawner().num_idle_threads() == 2);
+        // A pool whose threads sit is not full any more.
+        let last = fate.bring(pool.spawner());
+        until(&|| fate.dropped() == 1001);
         assert!(pool.shutdown(None));
-        assert!(handles.into_iter().chain(blockers).all(has_run));
-        assert_eq!((fate.ran(), pool.spawner().queue_depth()), (1000, 0));
+        assert!(handles.into_iter().chain(blockers).chain([last]).all(has_run));
+        assert_eq!((fate.ran(), pool.spawner().queue_depth()), (1001, 0));
     }
 }
 
