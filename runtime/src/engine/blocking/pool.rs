@@ -268,15 +268,17 @@ impl Inner {
         }
         state.closed = true;
         self.not_full();
-        let queue = std::mem::take(&mut state.queue);
+        let queue = match &self.shards {
+            Some(shards) => shards.take_all(),
+            None => std::mem::take(&mut state.queue),
+        };
         let seats: Vec<Unparker> = state.seats.iter().map(|seat| seat.unparker.clone()).collect();
         drop(state);
         self.depth.store(0, Relaxed);
         for seat in seats {
             seat.unpark();
         }
-        let sharded = std::iter::from_fn(|| self.shards.as_ref()?.pop(0));
-        for waiting in queue.into_iter().chain(sharded) {
+        for waiting in queue {
             end(waiting.job, Job::shutdown);
         }
     }

@@ -92,6 +92,17 @@ impl<T> Shards<T> {
         })
     }
 
+    /// All items.
+    pub(super) fn take_all(&self) -> VecDeque<T> {
+        let mut all = VecDeque::new();
+        for shard in &self.queues {
+            let mut items = shard.items.lock();
+            all.append(&mut items);
+            shard.len.store(0, Relaxed);
+        }
+        all
+    }
+
     pub(super) fn len(&self) -> usize {
         self.queues.iter().map(|shard| shard.len.load(Relaxed)).sum()
     }
