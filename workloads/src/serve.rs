@@ -12,8 +12,11 @@ use rt::net::{TcpListener, TcpStream};
 use rt::runtime::Handle;
 use rt::task::JoinHandle;
 
+use crate::engine::KeptRunning;
+use crate::load::tcp::{Talk, TcpLoad};
 use crate::params::Param;
 use crate::wire::Failure;
+use crate::workload::{Load, Run, Site};
 
 /// How long a server that may open no more files waits before it looks again.
 const OUT_OF_FILES: Duration = Duration::from_millis(10);
@@ -29,6 +32,18 @@ impl Server {
     /// The parameter `port`.
     pub fn port_param() -> Param {
         Param::integer("port", (0, 65_535), 0, "port of the server on 127.0.0.1; 0 takes a free one")
+    }
+
+    /// As [`start`](Self::start), on the runtime under test and the port that the parameters name.
+    ///
+    /// # Errors
+    ///
+    /// The port is taken or not for this user.
+    pub fn of<F>(site: &Site, serve: impl FnOnce(TcpListener) -> F + Send + 'static) -> Result<Self, Failure>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self::start(site.engine.handle(), site.params.integer("port") as u16, serve)
     }
 
     /// Listens on a port of loopback and gives the listener to `serve`; returns when it listens.
@@ -80,6 +95,48 @@ impl Server {
     /// Listens no more. Connections that were accepted end with their clients.
     pub fn stop(&self) {
         self.serving.abort();
+    }
+}
+
+/// A server, and the clients that make its load: all that a workload of requests and answers runs.
+#[derive(Debug)]
+pub struct Served<T> {
+    load: TcpLoad<T>,
+    server: Server,
+    /// Dropped after the server, which it serves.
+    _kept: KeptRunning,
+}
+
+impl<T: Talk> Served<T> {
+    /// Starts a [`Server::of`] this site, and connects to it. `talk` makes the client's side of each connection, from the
+    /// server's address and the number of the connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of the server and of [`TcpLoad::connect`].
+    pub fn start<F>(
+        site: &Site,
+        serve: impl FnOnce(TcpListener) -> F + Send + 'static,
+        mut talk: impl FnMut(SocketAddr, usize) -> T,
+    ) -> Result<Self, Failure>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let kept = site.engine.keep_running()?;
+        let server = Server::of(site, serve)?;
+        let address = server.address();
+        let load = TcpLoad::connect(site, address, |i| talk(address, i))?;
+        Ok(Self { load, server, _kept: kept })
+    }
+}
+
+impl<T: Talk> Load for Served<T> {
+    fn run(&mut self, run: &Run) -> Result<(), Failure> {
+        self.load.run(run)
+    }
+
+    fn teardown(self: Box<Self>) {
+        self.server.stop();
     }
 }
 

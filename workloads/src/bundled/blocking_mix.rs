@@ -88,7 +88,7 @@ impl Workload for BlockingMix {
 
     fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
         let params = &site.params;
-        let kept = site.engine.keep_running().map_err(|error| Failure::broken(error.to_string()))?;
+        let kept = site.engine.keep_running()?;
         let bound = params.integer("max_pending");
         Ok(Box::new(Mix {
             on: site.engine.handle().clone(),

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use rt::io::{AsyncReadExt, AsyncWriteExt};
 use rt::net::TcpStream;
 
-use crate::engine::KeptRunning;
-use crate::load::tcp::{self, Defaults, Talk, TcpLoad};
+use crate::load::tcp::{self, Defaults, Talk};
 use crate::params::{Param, ParamError, Params};
 use crate::record::StreamId;
-use crate::serve::{Server, accept};
+use crate::serve::{Served, Server, accept};
 use crate::wire::{Failure, Stream};
-use crate::workload::{Description, Load, Run, Site, Workload};
+use crate::workload::{Description, Load, Site, Workload};
 
 /// What all connections together may hold back in memory.
 const MAX_IN_FLIGHT_BYTES: u64 = 1 << 30;
@@ -60,29 +59,9 @@ impl Workload for Echo {
     }
 
     fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
-        let kept = site.engine.keep_running().map_err(|error| Failure::broken(error.to_string()))?;
-        let port = site.params.integer("port") as u16;
-        let server = Server::start(site.engine.handle(), port, |listener| accept(listener, echo))?;
         let pattern = Arc::new(Pattern::new(site.params.size("payload") as usize, site.seed));
-        let load = TcpLoad::connect(site, server.address(), |_| Echoed::new(pattern.clone()))?;
-        Ok(Box::new(EchoLoad { load, server, _kept: kept }))
-    }
-}
-
-struct EchoLoad {
-    load: TcpLoad<Echoed>,
-    server: Server,
-    /// Dropped after the server, which it serves.
-    _kept: KeptRunning,
-}
-
-impl Load for EchoLoad {
-    fn run(&mut self, run: &Run) -> Result<(), Failure> {
-        self.load.run(run)
-    }
-
-    fn teardown(self: Box<Self>) {
-        self.server.stop();
+        let serve = |listener| accept(listener, echo);
+        Ok(Box::new(Served::start(site, serve, |_, _| Echoed::new(pattern.clone()))?))
     }
 }
 

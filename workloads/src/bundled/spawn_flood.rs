@@ -121,7 +121,7 @@ impl Workload for SpawnFlood {
         // Where tasks need a thread inside of block_on, the spawner there is that thread.
         let kept = match origins.iter().any(|(origin, _)| *origin == Origin::BlockOn) {
             true => None,
-            false => Some(site.engine.keep_running().map_err(|error| Failure::broken(error.to_string()))?),
+            false => Some(site.engine.keep_running()?),
         };
         Ok(Box::new(Flood {
             engine: site.engine.clone(),
@@ -190,7 +190,7 @@ impl Load for Flood {
             }
             let result = join_threads(in_block_on);
             // It may have been what kept the runtime running, and others still have work there.
-            let kept = engine.keep_running().map_err(|error| Failure::broken(error.to_string()));
+            let kept = engine.keep_running();
             let result = result.and(join_threads(started));
             self.pending.settle();
             kept.and(result)

@@ -95,7 +95,7 @@ impl Workload for TimerStorm {
 
     fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
         let params = &site.params;
-        let kept = site.engine.keep_running().map_err(|error| Failure::broken(error.to_string()))?;
+        let kept = site.engine.keep_running()?;
         Ok(Box::new(Storm {
             on: site.engine.handle().clone(),
             rate: params.float("rate"),

@@ -28,7 +28,7 @@ use rt::runtime::{Handle, Runtime};
 use self::home::Home;
 pub use bound::{KIND, NAME, VERSION, obeys, refusals};
 
-use crate::wire::RuntimeCounters;
+use crate::wire::{Failure, RuntimeCounters};
 
 /// A runtime built from a profile.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Engine {
     /// # Errors
     ///
     /// The thread could not be started.
-    pub fn keep_running(self: &Arc<Self>) -> io::Result<KeptRunning> {
+    pub fn keep_running(self: &Arc<Self>) -> Result<KeptRunning, Failure> {
         if !self.needs_a_thread() {
             return Ok(KeptRunning(None));
         }
@@ -106,7 +106,8 @@ impl Engine {
         let body = move || {
             engine.block_on(async move { closed.wait().await });
         };
-        let thread = thread::Builder::new().name("rtbench-runtime".to_owned()).spawn(body)?;
+        let thread = thread::Builder::new().name("rtbench-runtime".to_owned()).spawn(body);
+        let thread = thread.map_err(|error| Failure::broken(error.to_string()))?;
         Ok(KeptRunning(Some((gate, thread))))
     }
 

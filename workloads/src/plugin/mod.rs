@@ -93,7 +93,7 @@ macro_rules! export_plugin {
         }
 
         #[doc(hidden)]
-        #[allow(non_upper_case_globals)]
+        #[allow(non_upper_case_globals, reason = "the name of the symbol")]
         #[unsafe(no_mangle)]
         pub static rtbench_plugin_v1: $crate::plugin::Table =
             $crate::plugin::export::table::<RtbenchPlugin>();

@@ -9,14 +9,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
-use workloads::engine::KeptRunning;
-use workloads::load::tcp::{self, Defaults, TcpLoad};
+use workloads::load::tcp::{self, Defaults};
 use workloads::params::{Param, ParamError, Params};
 use workloads::rt::net::TcpListener;
 use workloads::rt::time::sleep;
-use workloads::serve::Server;
+use workloads::serve::{Served, Server};
 use workloads::wire::{Failure, Stream};
-use workloads::workload::{Description, Load, Run, Site, Workload};
+use workloads::workload::{Description, Load, Site, Workload};
 
 use crate::http::{Caller, Route};
 
@@ -58,19 +57,15 @@ impl Workload for AxumHello {
 
     fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
         let params = &site.params;
-        let kept = site.engine.keep_running().map_err(|error| Failure::broken(error.to_string()))?;
         let size = params.size("body_size") as usize;
         let body: Arc<str> = "0123456789".chars().cycle().take(size).collect::<String>().into();
         let service = router(body.clone(), params.duration("work"));
-        let port = params.integer("port") as u16;
-        let server = Server::start(site.engine.handle(), port, |listener| serve(listener, service))?;
         let route = match params.text("route") {
             "body" => Route::Body(body),
             _ => Route::Hello,
         };
-        let address = server.address();
-        let load = TcpLoad::connect(site, address, |i| Caller::new(address, route.clone(), i))?;
-        Ok(Box::new(HelloLoad { load, server, _kept: kept }))
+        let caller = |address, i| Caller::new(address, route.clone(), i);
+        Ok(Box::new(Served::start(site, |listener| serve(listener, service), caller)?))
     }
 }
 
@@ -99,23 +94,6 @@ async fn serve(listener: TcpListener, service: Router) {
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     // It never returns of itself, and a connection that fails is its client's to report.
     let _ = axum::serve(listener, service).await;
-}
-
-struct HelloLoad {
-    load: TcpLoad<Caller>,
-    server: Server,
-    /// Dropped after the server, which it serves.
-    _kept: KeptRunning,
-}
-
-impl Load for HelloLoad {
-    fn run(&mut self, run: &Run) -> Result<(), Failure> {
-        self.load.run(run)
-    }
-
-    fn teardown(self: Box<Self>) {
-        self.server.stop();
-    }
 }
 
 #[cfg(test)]

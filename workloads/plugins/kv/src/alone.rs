@@ -14,7 +14,7 @@ use workloads::wire::{Failure, Stream};
 use workloads::workload::{Description, Load, Run, Site, Workload};
 
 use crate::command::Database;
-use crate::workload::{listen, max_memory_param};
+use crate::workload::{max_memory_param, serve};
 
 /// How long it sleeps before it looks again whether the window was closed early.
 const LOOK_UP: Duration = Duration::from_millis(20);
@@ -36,10 +36,11 @@ impl Workload for KvServer {
     }
 
     fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
-        let kept = site.engine.keep_running().map_err(|error| Failure::broken(error.to_string()))?;
+        let kept = site.engine.keep_running()?;
         let database = Arc::new(Database::new(site.params.size("max_memory") as usize));
         let clock = Arc::new(OnceLock::new());
-        let server = listen(site, database, Some(clock.clone()))?;
+        let observer = Some(clock.clone());
+        let server = Server::of(site, |listener| serve(listener, database, observer))?;
         Ok(Box::new(Alone { clock, server, _kept: kept }))
     }
 }

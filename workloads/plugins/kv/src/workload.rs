@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use workloads::engine::KeptRunning;
-use workloads::load::tcp::{self, Defaults, TcpLoad};
+use workloads::load::tcp::{self, Defaults};
 use workloads::params::{Param, ParamError, Params};
-use workloads::serve::{Server, accept};
+use workloads::rt::net::TcpListener;
+use workloads::serve::{Served, Server, accept};
 use workloads::wire::{Failure, Stream};
-use workloads::workload::{Description, Load, Run, Site, Workload};
+use workloads::workload::{Description, Load, Site, Workload};
 
 use crate::command::Database;
 use crate::resp::MAX_BULK;
@@ -69,16 +69,13 @@ impl Workload for Kv {
 
     fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
         let params = &site.params;
-        let kept = site.engine.keep_running().map_err(|error| Failure::broken(error.to_string()))?;
         let database = Arc::new(Database::new(params.size("max_memory") as usize));
         let data = Data::new(params.integer("keys"), params.size("value_size") as usize, site.seed);
         fill(&database, &data)?;
-        let server = listen(site, database, None)?;
         let data = Arc::new(data);
         let get_share = params.float("get_share");
-        let talk = |i: usize| Mix::new(data.clone(), get_share, site.seed.wrapping_add(i as u64 + 1));
-        let load = TcpLoad::connect(site, server.address(), talk)?;
-        Ok(Box::new(KvLoad { load, server, _kept: kept }))
+        let talk = |_, i: usize| Mix::new(data.clone(), get_share, site.seed.wrapping_add(i as u64 + 1));
+        Ok(Box::new(Served::start(site, |listener| serve(listener, database, None), talk)?))
     }
 }
 
@@ -87,12 +84,9 @@ pub(crate) fn max_memory_param() -> Param {
     Param::size("max_memory", (1 << 20, 1 << 40), 1 << 30, "bytes of keys and values at most")
 }
 
-/// Starts the server on the port that the parameters name.
-pub(crate) fn listen(site: &Site, database: Arc<Database>, observer: Observer) -> Result<Server, Failure> {
-    let port = site.params.integer("port") as u16;
-    Server::start(site.engine.handle(), port, move |listener| {
-        accept(listener, move |stream| converse(stream, database.clone(), observer.clone()))
-    })
+/// Talks to whoever connects.
+pub(crate) async fn serve(listener: TcpListener, database: Arc<Database>, observer: Observer) {
+    accept(listener, move |stream| converse(stream, database.clone(), observer.clone())).await;
 }
 
 /// Bytes of a key, and what it costs beside them.
@@ -110,23 +104,6 @@ fn fill(database: &Database, data: &Data) -> Result<(), Failure> {
         })?;
     }
     Ok(())
-}
-
-struct KvLoad {
-    load: TcpLoad<Mix>,
-    server: Server,
-    /// Dropped after the server, which it serves.
-    _kept: KeptRunning,
-}
-
-impl Load for KvLoad {
-    fn run(&mut self, run: &Run) -> Result<(), Failure> {
-        self.load.run(run)
-    }
-
-    fn teardown(self: Box<Self>) {
-        self.server.stop();
-    }
 }
 
 #[cfg(test)]
