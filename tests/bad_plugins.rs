@@ -3,18 +3,17 @@
 
 #[path = "plugins/build.rs"]
 mod build;
+mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use build::{Ran, faulty, package, raw, report, rtbench, run, run_with, samples};
+use support::wait_until_gone;
 use tempfile::TempDir;
 
-/// No wait comes near this, unless what is tested is broken.
-const LONG: Duration = Duration::from_secs(60);
 /// The values in one slice of `raw.c`.
 const SLICE: u64 = 10;
 
@@ -208,7 +207,7 @@ fn a_run_that_never_ends_is_killed_with_its_group_and_keeps_its_slices() {
             let ran = run(&dir, &plugin, "raw", "");
             assert_failed(&dir, &ran, &plugin, 2 * SLICE, &["measured window within"]);
             let pid = fs::read_to_string(dir.path().join("pid")).unwrap();
-            wait_until_gone(&Path::new("/proc").join(pid));
+            wait_until_gone(&Path::new("/proc").join(pid), "a process of the plug-in's group is left");
         });
         scope.spawn(|| {
             let dir = dir();
@@ -216,18 +215,6 @@ fn a_run_that_never_ends_is_killed_with_its_group_and_keeps_its_slices() {
             assert_failed(&dir, &ran, &RUDE, 1, &["did not end after its window"]);
         });
     });
-}
-
-fn wait_until_gone(process: &Path) {
-    let deadline = Instant::now() + LONG;
-    let is_gone = || match fs::read_to_string(process.join("stat")) {
-        Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim().starts_with('Z')),
-        Err(_) => true,
-    };
-    while !is_gone() {
-        assert!(Instant::now() < deadline, "a process of the plug-in's group is left");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]
@@ -288,34 +275,26 @@ fn every_command_that_takes_a_plugin_refuses_a_bad_one() {
     let plugin = raw(&dir, "magic", &[("MAGIC", "\"rtbench!\"")]);
     fs::write(dir.path().join("profile.toml"), "plugin = \"libmagic.so\"\n[[workload]]\nkind = \"raw\"\n")
         .unwrap();
-    for args in [
-        &["list", "--plugin", "libmagic.so"][..],
-        &["plugin", "info", "libmagic.so"],
-        &["plugin", "check", "libmagic.so"],
-        &["check", "profile.toml"],
-        &["run", "profile.toml"],
-        &["compare", "profile.toml"],
-    ] {
-        let ran = Ran::from(rtbench(&dir).args(args).output().unwrap());
-        assert_eq!(ran.code, Some(1), "{args:?}: {}", ran.said);
-        assert_said(&ran, &plugin, &["magic"]);
-    }
+    let all_refuse = |code, part| {
+        for args in [
+            &["list", "--plugin", "libmagic.so"][..],
+            &["plugin", "info", "libmagic.so"],
+            &["plugin", "check", "libmagic.so"],
+            &["check", "profile.toml"],
+            &["run", "profile.toml"],
+            &["compare", "profile.toml"],
+        ] {
+            let ran = Ran::from(rtbench(&dir).args(args).output().unwrap());
+            assert_eq!(ran.code, Some(code), "{args:?}: {}", ran.said);
+            assert_said(&ran, &plugin, &[part]);
+        }
+    };
+    all_refuse(1, "magic");
     // The profile's own line is shown all the same.
     let ran = Ran::from(rtbench(&dir).args(["run", "profile.toml"]).output().unwrap());
     assert_said(&ran, &plugin, &["this plug-in cannot be used", "profile.toml:1:10"]);
     fs::remove_file(&plugin).unwrap();
-    for args in [
-        &["list", "--plugin", "libmagic.so"][..],
-        &["plugin", "info", "libmagic.so"],
-        &["plugin", "check", "libmagic.so"],
-        &["check", "profile.toml"],
-        &["run", "profile.toml"],
-        &["compare", "profile.toml"],
-    ] {
-        let ran = Ran::from(rtbench(&dir).args(args).output().unwrap());
-        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.said);
-        assert_said(&ran, &plugin, &["cannot be opened"]);
-    }
+    all_refuse(2, "cannot be opened");
 }
 
 #[test]

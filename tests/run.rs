@@ -1,20 +1,19 @@
 //! The program as a user has it: real runs in real processes, interrupted and killed in every way.
 #![forbid(unsafe_code)]
 
+mod support;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use support::wait_until_gone;
 use tempfile::TempDir;
-
-/// No wait comes near this, unless what is tested is broken.
-const LONG: Duration = Duration::from_secs(60);
 
 fn configs() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
@@ -139,20 +138,8 @@ impl Running {
         let mut printed = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
         let status = self.child.wait().unwrap();
-        wait_until_gone(&self.measuring);
+        wait_until_gone(&self.measuring, "the measuring process outlives its parent");
         (self.dir, status.code(), printed, self.said.join().unwrap())
-    }
-}
-
-fn wait_until_gone(process: &Path) {
-    let deadline = Instant::now() + LONG;
-    let is_gone = || match fs::read_to_string(process.join("stat")) {
-        Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim().starts_with('Z')),
-        Err(_) => true,
-    };
-    while !is_gone() {
-        assert!(Instant::now() < deadline, "the measuring process outlives its parent");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -297,7 +284,7 @@ fn a_killed_run_takes_its_measuring_process_along_and_leaves_no_half_report() {
     running.signal(Signal::KILL);
     let status = running.child.wait().unwrap();
     assert_eq!(status.signal(), Some(9));
-    wait_until_gone(&running.measuring);
+    wait_until_gone(&running.measuring, "the measuring process outlives its parent");
     let visible = |path: &PathBuf| !path.file_name().unwrap().to_str().unwrap().starts_with('.');
     assert!(!reports(&running.dir).iter().any(visible));
 }

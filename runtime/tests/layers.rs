@@ -1,8 +1,13 @@
 //! Imports point down only: each file's `crate::` and `super::` paths are ranked by the table of the tiers.
 
+#[path = "support/sources.rs"]
+mod sources;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use sources::sources;
 
 /// For each module, what it may import besides itself and what lies inside of it. The longest matching name counts.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -34,17 +39,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("time", &["context", "handle", "engine", "sync", "io", "base", "task"]),
     ("net", &["context", "handle", "engine", "sync", "io", "base"]),
 ];
-
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
 
 /// `src/engine/task/mod.rs` is `engine::task`.
 fn module_of(src: &Path, file: &Path) -> Vec<String> {
@@ -118,10 +112,7 @@ fn upward_imports(module: &[String], source: &str) -> Vec<String> {
 
 #[test]
 fn no_import_points_up() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src, &mut files);
-    assert!(files.len() > 20, "found only {} files in {}", files.len(), src.display());
+    let (src, files) = sources(20);
     let mut wrong = BTreeMap::new();
     for file in files {
         let module = module_of(&src, &file);

@@ -260,7 +260,7 @@ fn an_impossible_shape_is_refused_when_the_runtime_is_built() {
 }
 
 #[test]
-#[allow(deprecated)]
+#[allow(deprecated, reason = "they are what is tested")]
 fn the_former_names_do_what_they_did() {
     let mut builder = Builder::new_current_thread();
     builder.enable_metrics_poll_count_histogram().metrics_poll_count_histogram_scale(HistogramScale::Log);

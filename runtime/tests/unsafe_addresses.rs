@@ -1,7 +1,12 @@
 //! Unsafe code has addresses: the files listed here, and no others.
 
+#[path = "support/sources.rs"]
+mod sources;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use sources::{find, sources};
 
 /// Files, without `.rs`, and folders that may hold unsafe code.
 const ADDRESSES: &[&str] = &[
@@ -23,17 +28,6 @@ const ADDRESSES: &[&str] = &[
     "net/fd",
     "sync/oneshot/channel",
 ];
-
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
 
 /// A name in a source, as one compares it: `src/base/prim/std.rs` is `base/prim/std`.
 fn address(src: &Path, file: &Path) -> String {
@@ -77,10 +71,7 @@ fn is_parent(address: &str) -> bool {
 
 #[test]
 fn unsafe_code_is_where_it_is_listed() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src, &mut files);
-    assert!(files.len() > 100, "found only {} files in {}", files.len(), src.display());
+    let (src, files) = sources(100);
     let mut wrong = Vec::new();
     for file in files {
         let (address, source) = (address(&src, &file), fs::read_to_string(&file).unwrap());
@@ -99,9 +90,7 @@ fn unsafe_code_is_where_it_is_listed() {
 
 #[test]
 fn every_other_file_forbids_it() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src, &mut files);
+    let (src, files) = sources(100);
     let lax: Vec<String> = files
         .iter()
         .map(|file| (address(&src, file), fs::read_to_string(file).unwrap()))
@@ -123,7 +112,7 @@ fn every_address_exists_and_has_unsafe_code() {
         let (file, folder) = (src.join(format!("{listed}.rs")), src.join(listed));
         let mut files = Vec::new();
         if folder.is_dir() {
-            sources(&folder, &mut files);
+            find(&folder, &mut files);
         } else {
             files.push(file);
         }

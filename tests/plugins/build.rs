@@ -1,7 +1,6 @@
 //! Builds real plug-ins for the tests, and runs them.
 #![forbid(unsafe_code)]
-// Each test program uses a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test program uses a part of this")]
 
 use std::fs;
 use std::io::{self, Write};

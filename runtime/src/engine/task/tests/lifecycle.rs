@@ -407,13 +407,13 @@ fn the_public_types_go_where_tokios_go() {
     /// Whether a type has a trait, by the preference of an inherent constant over a trait's.
     macro_rules! has {
         ($type:ty: $bound:path) => {{
-            #[allow(dead_code)]
+            #[allow(dead_code, reason = "which of the two is used is the answer")]
             trait Fallback {
                 const HAS: bool = false;
             }
             impl<T: ?Sized> Fallback for T {}
             struct Probe<T: ?Sized>(std::marker::PhantomData<T>);
-            #[allow(dead_code)]
+            #[allow(dead_code, reason = "which of the two is used is the answer")]
             impl<T: ?Sized + $bound> Probe<T> {
                 const HAS: bool = true;
             }
