@@ -5,7 +5,7 @@ mod sources;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sources::sources;
 

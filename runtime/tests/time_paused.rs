@@ -14,6 +14,8 @@ use runtime::time::{self, Duration, Instant, Sleep, sleep, sleep_until, timeout,
 use time_support::{Rng, Rt, Spy, ms, since};
 
 over_paused!(
+    a_clock_that_was_advanced_by_centuries_tells_short_times_apart,
+    a_clock_that_a_blocking_job_resumes_lets_timers_fire,
     sleepers_wake_at_their_deadlines_and_each_time_alike,
     ties_wake_in_the_order_in_which_they_began_to_wait,
     what_is_due_completes_at_the_first_poll_and_takes_no_time,
@@ -406,4 +408,39 @@ fn a_paused_clock_is_its_runtimes_own(paused: fn() -> Rt) {
 
 async fn sleep_for(duration: Duration) {
     sleep(duration).await;
+}
+
+fn a_clock_that_was_advanced_by_centuries_tells_short_times_apart(paused: fn() -> Rt) {
+    let year = Duration::from_secs(365 * 86_400);
+    paused().block_on(async {
+        let start = Instant::now();
+        let mut far = Spy::new(sleep_until(start + year * 700));
+        assert!(far.poll().is_pending());
+        time::advance(year * 600).await;
+        assert!(far.poll().is_pending());
+        sleep(ms(10)).await;
+        assert_eq!(since(start), year * 600 + ms(10));
+        time::advance(year * 100 - ms(11)).await;
+        assert!(far.poll().is_pending());
+        time::advance(ms(1)).await;
+        assert!(far.poll().is_ready());
+    });
+}
+
+/// The thread that drives the runtime sleeps without a limit meanwhile: the clock stood when it fell asleep.
+fn a_clock_that_a_blocking_job_resumes_lets_timers_fire(paused: fn() -> Rt) {
+    paused().block_on(async {
+        let (fired, wait) = std::sync::mpsc::channel();
+        let timer = runtime::spawn(async move {
+            sleep(ms(5)).await;
+            fired.send(()).unwrap();
+        });
+        let job = runtime::task::spawn_blocking(move || {
+            std::thread::sleep(ms(20));
+            time::resume();
+            wait.recv_timeout(time_support::support::LOST).expect("the timer fires");
+        });
+        job.await.unwrap();
+        timer.await.unwrap();
+    });
 }

@@ -93,6 +93,8 @@ pub fn pause() {
 #[track_caller]
 pub fn resume() {
     check(clock().resume());
+    // The thread that drives the runtime may be asleep without a limit, since no timer came nearer while the clock stood.
+    let _ = context::with_current(|handle| handle.sched().wake_all());
 }
 
 /// Moves the paused clock of the current runtime forward, in one jump.

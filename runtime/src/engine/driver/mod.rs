@@ -43,8 +43,9 @@ pub(crate) struct Registries {
     unpark: Unpark,
 }
 
+/// Ends the driver's wait.
 #[derive(Clone, Debug)]
-enum Unpark {
+pub(crate) enum Unpark {
     Io(Arc<IoRegistry>),
     Thread(Unparker),
 }
@@ -77,13 +78,7 @@ impl Driver {
             let unpark = Unpark::Thread(parker.unparker());
             (Source::Parker(parker), None, unpark)
         };
-        let timers = config.time.then(|| {
-            let timers = TimerRegistry::new(timer_shards, clock);
-            // A timer of nobody's that is due sooner than the sleeper knows ends that sleep.
-            let unpark = unpark.clone();
-            timers.set_nudge(Box::new(move || unpark.unpark()));
-            Arc::new(timers)
-        });
+        let timers = config.time.then(|| Arc::new(TimerRegistry::new(timer_shards, clock)));
         let registries = Registries { io, timers, unpark };
         Ok((Driver { source, registries: registries.clone() }, registries))
     }
@@ -113,10 +108,15 @@ impl Registries {
     pub(crate) fn unpark(&self) {
         self.unpark.unpark();
     }
+
+    /// What does that without holding the registries.
+    pub(crate) fn unparker(&self) -> Unpark {
+        self.unpark.clone()
+    }
 }
 
 impl Unpark {
-    fn unpark(&self) {
+    pub(crate) fn unpark(&self) {
         match self {
             Self::Io(registry) => registry.unpark(),
             Self::Thread(unparker) => unparker.unpark(),

@@ -27,6 +27,7 @@ use crate::base::prim::atomic::{AtomicBool, Ordering::*};
 use crate::base::prim::{Arc, Mutex, PlainArc};
 use crate::config::{Flavor, RuntimeConfig};
 use crate::engine::driver::Driver;
+use crate::engine::driver::timer::TimerRegistry;
 use crate::engine::services::Services;
 
 /// What the threads share besides [`Shared`].
@@ -236,7 +237,7 @@ impl Worker<Current> {
         let core = if core.has_tasks() || Current::has_other_work(&self.shared) {
             self.look(core)?
         } else {
-            self.sleep(core, None)?
+            self.sleep(core, false)?
         };
         self.lend(core, || hooks.unparked()).0
     }
@@ -310,5 +311,9 @@ impl Policy for Current {
 
     fn has_other_work(shared: &Shared<Self>) -> bool {
         !shared.inject.is_empty() || shared.policy.root_woken.load(Acquire)
+    }
+
+    fn overdue_soon(_shared: &Shared<Self>, _timers: &TimerRegistry) -> Option<Instant> {
+        None
     }
 }

@@ -22,7 +22,8 @@ use super::Notified;
 use super::core::Core;
 use super::policy::Policy;
 use super::queue::LocalQueue;
-use super::sleep::Limits;
+use super::sleep::{Deadlines, Place};
+use super::watchdog::TICK;
 use super::worker::Worker;
 use crate::base::coop;
 use crate::base::prim::atomic::Ordering::Relaxed;
@@ -89,29 +90,28 @@ impl<P: Policy> Worker<P> {
         })
     }
 
-    /// Sleeps until there may be something to do, for `at_most` so long.
-    pub(crate) fn sleep(&self, mut core: Box<Core<P>>, at_most: Option<Duration>) -> Option<Box<Core<P>>> {
+    /// Sleeps until there may be something to do. A watcher sleeps for a tick at most.
+    pub(crate) fn sleep(&self, mut core: Box<Core<P>>, is_watcher: bool) -> Option<Box<Core<P>>> {
         let counters = self.counters();
         let now = Instant::now();
         counters.parks.add(1);
         counters.park_unparks.add(1);
-        if at_most.is_none() && core.polls_at_wake == Some(counters.polls.get()) {
+        if !is_watcher && core.polls_at_wake == Some(counters.polls.get()) {
             counters.noop_parks.add(1);
         }
         self.awake_until(&mut core, now);
         self.looked_at_clock(&mut core, now);
-        let limits = self.limits().at_most(at_most);
         counters.awake.store(false, Relaxed);
         let bed = &self.shared.beds[self.index];
         let mut core = self.attend(core, || {
-            let turn = bed.sleep(&self.shared.driver, limits);
+            let turn = bed.sleep(&self.shared.driver, &SleepLimits { worker: self, is_watcher });
             self.auto_advance();
             turn
         })?;
         let now = Instant::now();
         core.awake_since = now;
         // Who wakes by itself, to look after others, is not woken for nothing.
-        core.polls_at_wake = at_most.is_none().then(|| counters.polls.get());
+        core.polls_at_wake = (!is_watcher).then(|| counters.polls.get());
         self.looked_at_clock(&mut core, now);
         counters.park_unparks.add(1);
         self.woke();
@@ -166,41 +166,15 @@ impl<P: Policy> Worker<P> {
         Some(core)
     }
 
-    /// Fires what is overdue in any worker's shard.
-    pub(crate) fn fire_everybodys_timers(&self, core: Box<Core<P>>) -> Option<Box<Core<P>>> {
+    /// Fires what is due in the shards of the other workers.
+    pub(super) fn fire_timers_of_others(&self, core: Box<Core<P>>) -> Option<Box<Core<P>>> {
         let Some(timers) = &self.shared.services.registries.timers else { return Some(core) };
         self.attend(core, || {
-            let others = (0..timers.shards()).filter(|&shard| shard != self.index);
+            let others = (0..timers.shared_shard()).filter(|&shard| shard != self.index);
             let fired: usize = others.map(|shard| timers.fire(shard)).sum();
             self.counters().timers_fired.add(fired as u64);
             DriverTurn::default()
         })
-    }
-
-    /// How long this worker may sleep: not at all if wakers wait for its look at the driver, else until a deadline.
-    fn limits(&self) -> Limits {
-        if !self.defer.is_empty() {
-            return Limits { in_driver: Some(Duration::ZERO), on_parker: Some(Duration::ZERO) };
-        }
-        let Some(timers) = &self.shared.services.registries.timers else {
-            return Limits { in_driver: None, on_parker: None };
-        };
-        let own = timers.next_deadline(self.index);
-        let any = timers.next_deadline(timers.shared_shard()).into_iter().chain(own).min();
-        let clock = timers.clock();
-        let now = clock.now();
-        let left = |deadline: Option<Instant>| {
-            let deadline = deadline?;
-            if !clock.is_paused() {
-                Some(deadline.saturating_duration_since(now))
-            } else if clock.can_auto_advance() {
-                // Only look: the clock will be moved instead.
-                Some(Duration::ZERO)
-            } else {
-                None
-            }
-        };
-        Limits { in_driver: left(any), on_parker: left(own) }
     }
 
     /// Moves a paused clock to the next timer, if there is nothing else to do.
@@ -216,6 +190,45 @@ impl<P: Policy> Worker<P> {
         if let Some(deadline) = timers.next_deadline_all() {
             // Only a clock that was resumed at this very moment refuses, and then the time comes by itself.
             let _ = clock.advance(deadline.saturating_duration_since(clock.now()));
+        }
+    }
+}
+
+/// For how long a worker sleeps: until the timers are due that it looks after, and no longer than a tick as a watcher.
+struct SleepLimits<'a, P: Policy> {
+    worker: &'a Worker<P>,
+    is_watcher: bool,
+}
+
+impl<P: Policy> Deadlines for SleepLimits<'_, P> {
+    fn arm(&self, place: Place) -> Option<Duration> {
+        let worker = self.worker;
+        if !worker.defer.is_empty() {
+            // Their tasks wait for a look at the driver, and for nothing else.
+            return Some(Duration::ZERO);
+        }
+        let tick = self.is_watcher.then_some(TICK);
+        let Some(timers) = &worker.shared.services.registries.timers else { return tick };
+        let own = timers.arm(worker.index);
+        let shared = if place == Place::Driver { timers.arm(timers.shared_shard()) } else { None };
+        let of_others = if self.is_watcher { P::overdue_soon(&worker.shared, timers) } else { None };
+        let deadline = [own, shared, of_others].into_iter().flatten().min();
+        let clock = timers.clock();
+        let left = match deadline {
+            Some(_) if clock.can_auto_advance() => Some(Duration::ZERO),
+            // It moves only when somebody moves it, who then looks for himself.
+            Some(_) if clock.is_paused() => None,
+            Some(deadline) => Some(deadline.saturating_duration_since(clock.now())),
+            None => None,
+        };
+        left.into_iter().chain(tick).min()
+    }
+
+    fn disarm(&self, place: Place) {
+        let Some(timers) = &self.worker.shared.services.registries.timers else { return };
+        timers.disarm(self.worker.index);
+        if place == Place::Driver {
+            timers.disarm(timers.shared_shard());
         }
     }
 }

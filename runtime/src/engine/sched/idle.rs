@@ -9,11 +9,12 @@
 //! fence in between:
 //!
 //! * who brings work: pushes it, *then* reads the word, and wakes a sleeper if nobody searches.
-//! * who falls asleep: writes itself into the word, *then*, if it was the last searcher, looks at all queues again.
+//! * who falls asleep: writes itself into the word, *then*, if nobody searches any more, looks at all queues again.
 //!
 //! And a searcher that finds work hands the search on: if it was the last one it looks at the queues once more, and
 //! wakes the next sleeper if there is anything left. Work that was pushed while it still counted as searching is
-//! seen by that look, and the rest is the business of whoever pushes.
+//! seen by that look, and the rest is the business of whoever pushes. That look may find nobody asleep yet to wake: a
+//! worker that is not allowed to search is on its way to sleep, and then looks itself, since nobody searches.
 //!
 //! Next file to read: `engine/sched/sleep.rs`.
 #![forbid(unsafe_code)]
@@ -91,8 +92,8 @@ impl Idle {
         searchers(before) == 1
     }
 
-    /// A worker falls asleep. Returns whether it was the last searcher and must look at all queues once more.
-    #[must_use = "the last searcher looks once more"]
+    /// A worker falls asleep. Returns whether nobody searches now, so that it must look at all queues once more.
+    #[must_use = "somebody has to look once more"]
     pub(crate) fn fall_asleep(&self, worker: usize, searching: bool) -> bool {
         let mut stack = self.stack.lock();
         stack.push(worker);
@@ -101,7 +102,12 @@ impl Idle {
         drop(stack);
         // Between the write and the look at the queues.
         fence(SeqCst);
-        searching && searchers(before) == 1
+        searchers(before) == u64::from(searching)
+    }
+
+    /// Whether any worker is awake. A sleeper that asks is not counted.
+    pub(crate) fn is_any_awake(&self) -> bool {
+        sleepers(self.word.load(SeqCst)) < self.workers
     }
 
     /// A worker was woken by something else than [`worker_to_wake`](Self::worker_to_wake). Returns false if it has
@@ -244,5 +250,31 @@ mod tests {
     #[test]
     fn loom_two_pushers_are_both_heard() {
         all_work_is_done(1, 2, 1);
+    }
+
+    /// A searcher has work in its hand while more is pushed and another worker, which may not search, falls asleep. The
+    /// first one's work takes as long as the other work is not done: if nobody wakes for that, both wait for ever.
+    #[test]
+    fn loom_a_worker_that_may_not_search_misses_no_push_either() {
+        model(|| {
+            let (skeleton, mut parkers) = Skeleton::new(2, 1);
+            assert!(skeleton.idle.try_search());
+            let denied = {
+                let (skeleton, parker) = (skeleton.clone(), parkers.pop().unwrap());
+                thread::spawn(move || skeleton.work(1, &parker))
+            };
+            let pusher = {
+                let skeleton = skeleton.clone();
+                thread::spawn(move || skeleton.push())
+            };
+            if skeleton.idle.found_work() && !skeleton.inject.is_empty() {
+                skeleton.wake_one();
+            }
+            while skeleton.done.load(SeqCst) == 0 {
+                parkers[0].park();
+            }
+            denied.join().unwrap();
+            pusher.join().unwrap();
+        });
     }
 }

@@ -26,7 +26,7 @@ mod sleep;
 mod tests;
 pub(crate) mod threads;
 mod tls;
-mod watch;
+mod watchdog;
 mod worker;
 
 use std::future::Future;

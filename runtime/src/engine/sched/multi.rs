@@ -15,9 +15,11 @@ use super::queue::{LocalQueue, StealQueue, Stealer};
 use super::shared::Shared;
 use super::threads::{Threads, start_thread};
 use super::tls::Here;
-use super::watch::{self, Shift, Watch};
+use super::watchdog::Watchdog;
 use super::worker::Worker;
+use crate::base::prim::atomic::Ordering::Relaxed;
 use crate::base::prim::{Arc, Mutex};
+use crate::engine::driver::timer::TimerRegistry;
 
 /// The most tasks that one visit to the global queue brings, so that a worker leaves some to the others.
 const MAX_GLOBAL_BATCH: usize = 32;
@@ -28,7 +30,7 @@ pub(crate) struct Multi {
     stealers: Box<[Stealer<Notified>]>,
     slots: Box<[Arc<LifoSlot>]>,
     idle: Idle,
-    watch: Watch,
+    watchdog: Watchdog,
     stopped: Mutex<Stopped>,
     pub(super) handoff: Handoff<Box<Core<Multi>>>,
     pub(super) threads: Threads,
@@ -53,7 +55,7 @@ impl Multi {
             stealers: queues.iter().map(StealQueue::stealer).collect(),
             slots: (0..count).map(|_| Arc::default()).collect(),
             idle: Idle::new(count),
-            watch: Watch::new(),
+            watchdog: Watchdog::new(count),
             stopped: Mutex::new(Stopped::default()),
             handoff: Handoff::new(),
             threads,
@@ -125,7 +127,7 @@ impl Worker<Multi> {
         while !shared.inject.is_closed() {
             let Some((next, end)) = self.turn(core) else { return };
             let next = match end {
-                TurnEnd::Spent => self.look(next),
+                TurnEnd::Spent => self.look_around(next),
                 TurnEnd::Idle => self.rest(next),
             };
             let Some(next) = next else { return };
@@ -139,7 +141,7 @@ impl Worker<Multi> {
         let shared = &*self.shared;
         let policy = &shared.policy;
         if !self.defer.is_empty() {
-            return self.look(core);
+            return self.look_around(core);
         }
         let (core, found) = self.spin(core)?;
         if found {
@@ -150,19 +152,21 @@ impl Worker<Multi> {
         if core.has_tasks() {
             return self.lend(core, || shared.services.hooks.unparked()).0;
         }
-        let last_searcher = policy.idle.fall_asleep(self.index, core.searching);
+        let nobody_searches = policy.idle.fall_asleep(self.index, core.searching);
         core.searching = false;
-        if last_searcher && has_stealable(shared) {
+        if nobody_searches && has_stealable(shared) {
             wake_one(shared, self.index);
         }
-        let mut shift = policy.watch.begin();
+        let mut watch = policy.watchdog.begin();
         loop {
-            let watching = policy.watch.lie_down(&shift);
-            core = self.sleep(core, watching.then_some(watch::TICK))?;
-            if watching {
-                core = self.fire_everybodys_timers(core)?;
-                policy.watch.get_up(&mut shift);
-                take_from_stuck_slots(shared, &mut core, &mut shift);
+            let is_watcher = policy.watchdog.start_watching(&watch);
+            core = self.sleep(core, is_watcher)?;
+            policy.watchdog.stop_watching(&mut watch, is_watcher, || policy.idle.is_any_awake());
+            if is_watcher {
+                core = self.fire_timers_of_others(core)?;
+                if self.is_inspection_due() {
+                    self.take_stuck_tasks(&mut core);
+                }
             }
             if shared.inject.is_closed() {
                 break;
@@ -170,12 +174,12 @@ impl Worker<Multi> {
             if core.has_tasks() {
                 // The driver brought them. If a waker has chosen this worker meanwhile, it counts as searching.
                 core.searching = !policy.idle.wake_up(self.index);
-                self.hand_the_watch_on();
+                self.ensure_a_watcher();
                 break;
             }
             if !policy.idle.is_asleep(self.index) {
                 core.searching = true;
-                self.hand_the_watch_on();
+                self.ensure_a_watcher();
                 break;
             }
         }
@@ -199,7 +203,9 @@ impl Worker<Multi> {
             if core.has_tasks() {
                 // The events' tasks are this worker's own: nobody needs to be woken for a single one.
                 core.searching = false;
-                if shared.policy.idle.found_work() && has_stealable(shared) && core.has_spare_tasks() {
+                if shared.policy.idle.found_work()
+                    && (core.has_spare_tasks() || has_stealable_from_others(shared, self.index))
+                {
                     wake_one(shared, self.index);
                 }
                 break true;
@@ -209,14 +215,48 @@ impl Worker<Multi> {
         Some((core, paid))
     }
 
-    /// This worker goes to work, perhaps for long: somebody else must be there for the events.
-    fn hand_the_watch_on(&self) {
+    /// This worker leaves its sleep with work, perhaps for long: another one has to watch, or to take the driver over.
+    fn ensure_a_watcher(&self) {
         let shared = &*self.shared;
-        let unwatched = shared.policy.watch.leave_with_work();
-        if (unwatched || shared.config.eager_driver_handoff)
+        let is_unwatched = shared.policy.watchdog.leave_with_work();
+        if (is_unwatched || shared.config.eager_driver_handoff)
             && let Some(sleeper) = shared.policy.idle.some_sleeper()
         {
             shared.wake(sleeper, Some(self.index));
+        }
+    }
+
+    /// Looks at the events, and after workers in long polls if nobody has done so lately.
+    fn look_around(&self, core: Box<Core<Multi>>) -> Option<Box<Core<Multi>>> {
+        let core = self.look(core)?;
+        if self.shared.beds.len() == 1 || !self.is_inspection_due() {
+            return Some(core);
+        }
+        let mut core = self.fire_timers_of_others(core)?;
+        self.take_stuck_tasks(&mut core);
+        Some(core)
+    }
+
+    fn is_inspection_due(&self) -> bool {
+        self.shared.policy.watchdog.begin_inspection(self.now.get())
+    }
+
+    /// Takes the tasks that lie in the slots of workers whose poll has gone on since the last inspection.
+    fn take_stuck_tasks(&self, core: &mut Core<Multi>) {
+        let shared = &*self.shared;
+        for (worker, slot) in shared.policy.slots.iter().enumerate() {
+            let theirs = &shared.counters.workers[worker];
+            let is_awake = theirs.awake.load(Relaxed);
+            if worker != self.index
+                && shared.policy.watchdog.inspect(worker, theirs.polls.get(), is_awake)
+                && let Some(task) = slot.take()
+            {
+                let counters = self.counters();
+                counters.steals.add(1);
+                counters.steal_operations.add(1);
+                counters.steals_from[worker].add(1);
+                core.queue.push(task);
+            }
         }
     }
 
@@ -240,20 +280,11 @@ fn has_stealable(shared: &Shared<Multi>) -> bool {
     !shared.inject.is_empty() || shared.policy.stealers.iter().any(|stealer| !stealer.is_empty())
 }
 
-/// Takes the tasks that lie in the slots of workers whose poll has gone on since the watcher's last look.
-fn take_from_stuck_slots(shared: &Shared<Multi>, core: &mut Core<Multi>, shift: &mut Shift) {
-    for (worker, slot) in shared.policy.slots.iter().enumerate() {
-        let polls = shared.counters.workers[worker].polls.get();
-        if shift.is_stuck(worker, polls)
-            && let Some(task) = slot.take()
-        {
-            let counters = &shared.counters.workers[core.index];
-            counters.steals.add(1);
-            counters.steal_operations.add(1);
-            counters.steals_from[worker].add(1);
-            core.queue.push(task);
-        }
-    }
+/// As [`has_stealable`], but for what one worker has itself.
+fn has_stealable_from_others(shared: &Shared<Multi>, worker: usize) -> bool {
+    let stealers = shared.policy.stealers.iter().enumerate();
+    !shared.inject.is_empty()
+        || stealers.filter(|(of, _)| *of != worker).any(|(_, stealer)| !stealer.is_empty())
 }
 
 fn wake_one(shared: &Shared<Multi>, by: usize) {
@@ -322,6 +353,10 @@ impl Policy for Multi {
 
     fn has_other_work(shared: &Shared<Self>) -> bool {
         has_stealable(shared)
+    }
+
+    fn overdue_soon(shared: &Shared<Self>, timers: &TimerRegistry) -> Option<Instant> {
+        shared.policy.watchdog.stuck().filter_map(|worker| timers.next_deadline(worker)).min()
     }
 }
 

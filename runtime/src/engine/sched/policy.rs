@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::time::Instant;
 
 use super::Notified;
 use super::core::Core;
@@ -15,6 +16,7 @@ use super::queue::LocalQueue;
 use super::shared::Shared;
 use super::tls::Here;
 use super::worker::Worker;
+use crate::engine::driver::timer::TimerRegistry;
 
 pub(crate) trait Policy: fmt::Debug + Send + Sync + Sized + 'static {
     /// A worker's own queue.
@@ -40,4 +42,7 @@ pub(crate) trait Policy: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// Whether something is ready that is in no worker's queue.
     fn has_other_work(shared: &Shared<Self>) -> bool;
+
+    /// When the timers are due of workers that are in a long poll, and cannot fire them themselves.
+    fn overdue_soon(shared: &Shared<Self>, timers: &TimerRegistry) -> Option<Instant>;
 }

@@ -13,7 +13,7 @@ use super::policy::Policy;
 use super::sleep::Bed;
 use super::{Notified, SchedRef, Task, tls};
 use crate::base::panic::swallow;
-use crate::base::prim::{Arc, CachePadded, TryLock};
+use crate::base::prim::{Arc, CachePadded, PlainArc, TryLock};
 use crate::config::RuntimeConfig;
 use crate::engine::counters::Counters;
 use crate::engine::driver::Driver;
@@ -29,7 +29,7 @@ pub(crate) struct Shared<P: Policy> {
     pub(crate) owned: OwnedTasks<SchedRef>,
     /// Owned by whichever worker waits for events now.
     pub(crate) driver: TryLock<Driver>,
-    pub(crate) beds: Box<[CachePadded<Bed>]>,
+    pub(crate) beds: PlainArc<[CachePadded<Bed>]>,
     pub(crate) services: Services,
     pub(crate) counters: Counters,
     pub(crate) monitor: Monitor,
@@ -52,6 +52,15 @@ impl<P: Policy> Shared<P> {
             || hooks.after_poll.is_some()
             || config.metrics.poll_time_histogram.is_some()
             || tracks_latency;
+        let beds: PlainArc<[CachePadded<Bed>]> = (0..workers).map(|_| CachePadded::new(Bed::new())).collect();
+        if let Some(timers) = &services.registries.timers {
+            // Holds no more than it needs: the timers are a part of what this becomes a part of.
+            let (beds, driver) = (beds.clone(), services.registries.unparker());
+            timers.set_unpark(Box::new(move |shard| match beds.get(shard) {
+                Some(bed) => drop(bed.wake(|| driver.unpark())),
+                None => driver.unpark(),
+            }));
+        }
         Arc::new(Self {
             global_queue_interval: config.resolved_global_queue_interval(),
             counters: Counters::new(workers, &config.metrics),
@@ -64,7 +73,7 @@ impl<P: Policy> Shared<P> {
             inject: Inject::new(),
             owned: OwnedTasks::new(workers + 1),
             driver: TryLock::new(driver),
-            beds: (0..workers).map(|_| CachePadded::new(Bed::new())).collect(),
+            beds,
             services,
             policy,
         })
@@ -190,7 +199,7 @@ impl<P: Policy> Shared<P> {
 
     /// Wakes every worker, to see that the runtime closes.
     pub(crate) fn wake_all(&self) {
-        for bed in &self.beds {
+        for bed in self.beds.iter() {
             bed.wake(|| self.services.registries.unpark());
         }
     }

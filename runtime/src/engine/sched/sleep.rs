@@ -10,7 +10,7 @@
 //! Only the worker itself moves to `IN_DRIVER` and `ON_PARKER`, by a compare-and-swap from `AWAKE` that fails if a
 //! token has come; a waker swaps `TOKEN` in and learns from the old state how to end the sleep.
 //!
-//! Next file to read: `engine/sched/watch.rs`.
+//! Next file to read: `engine/sched/watchdog.rs`.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
@@ -44,19 +44,21 @@ impl Events for Driver {
     }
 }
 
-/// How long to sleep at most: in the driver this worker looks after everybody's timers, on its parker after its own.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) in_driver: Option<Duration>,
-    pub(crate) on_parker: Option<Duration>,
+/// Where a worker waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Driver,
+    Parker,
 }
 
-impl Limits {
-    /// No longer than this either, if it is given.
-    pub(crate) fn at_most(self, limit: Option<Duration>) -> Self {
-        let sooner = |other: Option<Duration>| other.into_iter().chain(limit).min();
-        Self { in_driver: sooner(self.in_driver), on_parker: sooner(self.on_parker) }
-    }
+/// Until when a worker may sleep, and who tells it of a sooner deadline.
+pub(crate) trait Deadlines {
+    /// The worker is about to wait. Returns for how long at most. From now on it is woken for a sooner deadline of the
+    /// timers that it looks after: in the driver its own and those of nobody's, on its parker its own.
+    fn arm(&self, place: Place) -> Option<Duration>;
+
+    /// The worker is awake.
+    fn disarm(&self, place: Place);
 }
 
 impl Bed {
@@ -66,14 +68,20 @@ impl Bed {
 
     /// Sleeps until woken, until the driver has something, or for the time allowed. Returns what the driver
     /// brought, if it was free for this worker.
-    pub(crate) fn sleep(&self, driver: &TryLock<impl Events>, limits: Limits) -> Turn {
+    pub(crate) fn sleep(&self, driver: &TryLock<impl Events>, deadlines: &impl Deadlines) -> Turn {
         let turn = match driver.try_lock() {
-            Some(mut driver) if self.lie_down(IN_DRIVER) => driver.turn(limits.in_driver),
+            Some(mut driver) if self.lie_down(IN_DRIVER) => {
+                let turn = driver.turn(deadlines.arm(Place::Driver));
+                // Before the driver is given up: the next one who waits in it arms the same timers.
+                deadlines.disarm(Place::Driver);
+                turn
+            }
             // Woken already: the driver is at hand, so look what it has.
             Some(mut driver) => driver.turn(Some(Duration::ZERO)),
             None => {
                 if self.lie_down(ON_PARKER) {
-                    self.parker.park_timeout(limits.on_parker);
+                    self.parker.park_timeout(deadlines.arm(Place::Parker));
+                    deadlines.disarm(Place::Parker);
                 }
                 Turn::default()
             }
@@ -114,6 +122,17 @@ mod tests {
         }
     }
 
+    /// No timers: sleeps end when somebody is woken.
+    struct NoDeadlines;
+
+    impl Deadlines for NoDeadlines {
+        fn arm(&self, _place: Place) -> Option<Duration> {
+            None
+        }
+
+        fn disarm(&self, _place: Place) {}
+    }
+
     struct House {
         beds: [Bed; 2],
         driver: TryLock<Quiet>,
@@ -142,7 +161,7 @@ mod tests {
 
         fn sleep_until_called(&self, who: usize) {
             while self.called[who].load(Acquire) == 0 {
-                self.beds[who].sleep(&self.driver, Limits { in_driver: None, on_parker: None });
+                self.beds[who].sleep(&self.driver, &NoDeadlines);
             }
         }
     }

@@ -12,23 +12,30 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
+use super::moment::{Moment, NANOS_PER_MILLI};
+use super::wheel::PLACES;
 use super::{Shutdown, State, TimerRegistry};
 use crate::base::list::{Link, Links, List};
 use crate::base::prim::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use crate::base::prim::{Arc, UnsafeCell};
 
+/// Bits that hold the nanoseconds within a millisecond.
+const NANOS_BITS: u32 = NANOS_PER_MILLI.next_power_of_two().trailing_zeros();
+const NANOS_MASK: u32 = (1 << NANOS_BITS) - 1;
+const _: () = assert!(PLACES as u64 <= 1 << (u32::BITS - NANOS_BITS), "a place fits above the nanoseconds");
+
 /// What owner and wheel share.
 pub(super) struct Node {
     links: Links,
-    /// When it is due, in nanoseconds of its registry's time. The shard's lock guards it and `place`; that they are
-    /// atomics only spares unsafe code.
-    due: AtomicU64,
+    /// When it is due: the milliseconds. The shard's lock guards this and the next field; that they are atomics only
+    /// spares unsafe code.
+    due_millis: AtomicU64,
+    /// The nanoseconds of that, and above them the list of the wheel that it is in.
+    due_nanos_and_place: AtomicU32,
     /// Initialised, and the node's own, exactly in the state `Registered`.
     waker: UnsafeCell<MaybeUninit<Waker>>,
     /// The shard it was last registered in; the owner's.
-    shard: AtomicU32,
-    /// The list of the wheel that it is in.
-    place: AtomicU16,
+    shard: AtomicU16,
     state: AtomicU8,
 }
 
@@ -58,7 +65,23 @@ impl Node {
     }
 
     pub(super) fn place(&self) -> u16 {
-        self.place.load(Ordering::Relaxed)
+        (self.due_nanos_and_place.load(Ordering::Relaxed) >> NANOS_BITS) as u16
+    }
+
+    fn due(&self) -> Moment {
+        let nanos = self.due_nanos_and_place.load(Ordering::Relaxed) & NANOS_MASK;
+        Moment::new(self.due_millis.load(Ordering::Relaxed), nanos)
+    }
+
+    /// Makes this the deadline. It has no place until it is linked.
+    fn set_due(&self, due: Moment) {
+        self.due_millis.store(due.millis(), Ordering::Relaxed);
+        self.due_nanos_and_place.store(due.sub_nanos(), Ordering::Relaxed);
+    }
+
+    fn set_place(&self, place: u16) {
+        let nanos = self.due_nanos_and_place.load(Ordering::Relaxed) & NANOS_MASK;
+        self.due_nanos_and_place.store(nanos | u32::from(place) << NANOS_BITS, Ordering::Relaxed);
     }
 
     /// Moves the waker out. The bytes stay: see [`TimerEntry::is_stored`].
@@ -96,16 +119,16 @@ impl Linked {
         unsafe { self.0.as_ref() }
     }
 
-    pub(super) fn due(&self) -> u64 {
-        self.node().due.load(Ordering::Relaxed)
+    pub(super) fn due(&self) -> Moment {
+        self.node().due()
     }
 
-    pub(super) fn set_due(&self, due: u64) {
-        self.node().due.store(due, Ordering::Relaxed);
+    pub(super) fn set_due(&self, due: Moment) {
+        self.node().set_due(due);
     }
 
     pub(super) fn set_place(&self, place: u16) {
-        self.node().place.store(place, Ordering::Relaxed);
+        self.node().set_place(place);
     }
 
     /// Ends the registration. The returned waker is woken, or dropped, by the caller after the lock is given up.
@@ -143,7 +166,7 @@ impl EntryList {
     }
 
     /// When the one that [`EntryList::pop`] would return is due.
-    pub(super) fn first_due(&self) -> Option<u64> {
+    pub(super) fn first_due(&self) -> Option<Moment> {
         let first = Linked(self.0.last()?);
         Some(first.due())
     }
@@ -170,10 +193,10 @@ impl TimerEntry {
     pub(crate) fn new(registry: Arc<TimerRegistry>) -> Self {
         let node = Node {
             links: Links::new(),
-            due: AtomicU64::new(0),
+            due_millis: AtomicU64::new(0),
+            due_nanos_and_place: AtomicU32::new(0),
             waker: UnsafeCell::new(MaybeUninit::uninit()),
-            shard: AtomicU32::new(0),
-            place: AtomicU16::new(0),
+            shard: AtomicU16::new(0),
             state: AtomicU8::new(State::Idle as u8),
         };
         Self { node, registry, _pinned: PhantomPinned }
@@ -212,7 +235,7 @@ impl TimerEntry {
     pub(crate) fn reset(self: Pin<&mut Self>, deadline: std::time::Instant) {
         let this = self.into_ref().get_ref();
         if this.node.is_registered() {
-            let due = this.registry.due_of(deadline);
+            let due = this.registry.moment_of(deadline);
             if let Some(waker) = this.registry.reschedule(this.shard(), &this.node, due) {
                 waker.wake();
                 return;
@@ -248,7 +271,7 @@ impl TimerEntry {
         deadline: std::time::Instant,
         shard: impl FnOnce(&TimerRegistry) -> usize,
     ) {
-        let due = self.registry.due_of(deadline);
+        let due = self.registry.moment_of(deadline);
         let now = self.registry.now();
         if due <= now {
             self.node.set_state(State::Fired);
@@ -257,8 +280,8 @@ impl TimerEntry {
         let shard = shard(&self.registry);
         // Foreign code, so before anything else: if it panics nothing has happened.
         self.node.store_waker(waker.clone());
-        self.node.shard.store(u32::try_from(shard).expect("fewer shards than 2^32"), Ordering::Relaxed);
-        self.node.due.store(due, Ordering::Relaxed);
+        self.node.shard.store(u16::try_from(shard).expect("fewer shards than 2^16"), Ordering::Relaxed);
+        self.node.set_due(due);
         // Relaxed: taking the lock of the shard publishes it.
         self.node.state.store(State::Registered as u8, Ordering::Relaxed);
         // What comes back is a waker that nobody needs.

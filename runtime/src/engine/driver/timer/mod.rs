@@ -46,6 +46,7 @@
 //! Next file to read: `timer/entry.rs`.
 
 mod entry;
+mod moment;
 mod registry;
 mod wheel;
 

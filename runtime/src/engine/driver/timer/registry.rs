@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::State;
 use super::entry::{Linked, Node};
-use super::wheel::{NEVER, Wheel};
+use super::moment::{Moment, NEVER};
+use super::wheel::Wheel;
 use crate::base::clock::Clock;
 use crate::base::prim::atomic::{AtomicU64, Ordering};
 use crate::base::prim::{CachePadded, Mutex};
@@ -21,18 +22,25 @@ use crate::base::wake_list::WakeList;
 pub(crate) struct TimerRegistry {
     shards: Box<[CachePadded<Shard>]>,
     clock: Clock,
-    /// The origin of all times below: nanoseconds since then.
+    /// The origin of all [`Moment`]s.
     start: Instant,
-    nudge: OnceLock<Nudge>,
+    unpark: OnceLock<Unpark>,
 }
 
-type Nudge = Box<dyn Fn() + Send + Sync>;
+/// Ends the sleep of the thread that has armed a shard.
+type Unpark = Box<dyn Fn(usize) + Send + Sync>;
 
 struct Shard {
-    /// What [`Wheel::next`] says of the wheel. Stored under the lock, read without.
+    /// What [`Wheel::next`] says of the wheel, in nanoseconds. Stored under the lock, read without.
     next: AtomicU64,
+    /// The deadline up to which a thread sleeps that looks after this shard, in nanoseconds; [`AWAKE`] while it is awake.
+    /// Read under the lock, and stored under it but for [`AWAKE`].
+    armed: AtomicU64,
     guarded: Mutex<Guarded>,
 }
+
+/// No deadline is sooner: nobody needs to be told of one.
+const AWAKE: u64 = 0;
 
 /// What the lock of a shard guards, besides the entries linked into the wheel.
 pub(super) struct Guarded {
@@ -49,11 +57,12 @@ impl TimerRegistry {
         assert!(shards > 0, "there is always the shard for everybody");
         let shard = || Shard {
             next: AtomicU64::new(NEVER),
+            armed: AtomicU64::new(AWAKE),
             guarded: Mutex::new(Guarded { wheel: Wheel::new(), shut_down: false }),
         };
         let start = clock.now();
         let shards = (0..shards).map(|_| CachePadded::new(shard())).collect();
-        Self { shards, clock, start, nudge: OnceLock::new() }
+        Self { shards, clock, start, unpark: OnceLock::new() }
     }
 
     /// How many shards there are, the shared one included.
@@ -71,33 +80,52 @@ impl TimerRegistry {
         &self.clock
     }
 
-    /// Sets what is called when the earliest deadline of the shared shard has become earlier: whoever sleeps until the
-    /// old one must be woken. It is called without a lock, by any thread. It can be set once.
-    pub(crate) fn set_nudge(&self, nudge: Nudge) {
-        let first = self.nudge.set(nudge).is_ok();
-        debug_assert!(first, "the nudge is set once");
+    /// Sets what is called when a shard's earliest deadline has become earlier than its sleeper knows. It is given the
+    /// shard, and is called without a lock, by any thread. It can be set once.
+    pub(crate) fn set_unpark(&self, unpark: Unpark) {
+        let first = self.unpark.set(unpark).is_ok();
+        debug_assert!(first, "it is set once");
+    }
+
+    /// As [`next_deadline`](Self::next_deadline), for a thread that will sleep no longer than until then: it is
+    /// unparked when a sooner deadline comes. It calls [`disarm`](Self::disarm) when it is awake again. One thread at a
+    /// time looks after a shard.
+    pub(crate) fn arm(&self, shard: usize) -> Option<Instant> {
+        let exact = self.clock.is_paused();
+        let shard = &self.shards[shard];
+        let guarded = shard.guarded.lock();
+        // Under the lock: whoever registers after this sees it, and what was registered before is in the wheel.
+        shard.armed.store(guarded.wheel.next(false).map_or(NEVER, Moment::nanos), Ordering::Relaxed);
+        let next = guarded.wheel.next(exact);
+        drop(guarded);
+        next?.after(self.start)
+    }
+
+    /// The thread that has armed the shard is awake.
+    pub(crate) fn disarm(&self, shard: usize) {
+        // Without the lock: who still sees the former value unparks in vain. Who overwrites this with a deadline keeps
+        // others from unparking a thread that is awake, and that deadline lasts until the shard is armed again.
+        self.shards[shard].armed.store(AWAKE, Ordering::Relaxed);
     }
 
     /// When [`TimerRegistry::fire`] has something to do in that shard. May be early after a cancel; never late.
     #[inline]
     pub(crate) fn next_deadline(&self, shard: usize) -> Option<Instant> {
-        self.instant_of(self.next(shard))
+        let shard = &self.shards[shard];
+        if self.clock.is_paused() {
+            // What is stored is reckoned for a running clock, which fires in batches.
+            return shard.guarded.lock().wheel.next(true)?.after(self.start);
+        }
+        // Acquire, with the release in `publish`: who was unparked because of it sees it.
+        match shard.next.load(Ordering::Acquire) {
+            NEVER => None,
+            nanos => self.start.checked_add(Duration::from_nanos(nanos)),
+        }
     }
 
     /// The earliest of all shards.
     pub(crate) fn next_deadline_all(&self) -> Option<Instant> {
-        let next = (0..self.shards()).map(|shard| self.next(shard)).min();
-        self.instant_of(next.unwrap_or(NEVER))
-    }
-
-    fn next(&self, shard: usize) -> u64 {
-        let shard = &self.shards[shard];
-        if self.clock.is_paused() {
-            // What is stored is reckoned for a running clock, which fires in batches.
-            return shard.guarded.lock().wheel.next(true);
-        }
-        // Acquire, with the release in `change`: who was woken because of it sees it.
-        shard.next.load(Ordering::Acquire)
+        (0..self.shards()).filter_map(|shard| self.next_deadline(shard)).min()
     }
 
     /// Fires what is due in that shard and wakes, in batches, without a lock. Returns how many.
@@ -109,13 +137,13 @@ impl TimerRegistry {
             return 0;
         }
         let now = self.now();
-        if next > now && !exact {
+        if next > now.nanos() && !exact {
             return 0;
         }
         self.fire_at(shard, now, exact)
     }
 
-    pub(super) fn fire_at(&self, shard: usize, now: u64, exact: bool) -> usize {
+    pub(super) fn fire_at(&self, shard: usize, now: Moment, exact: bool) -> usize {
         self.locked(shard, |guarded| guarded.wheel.advance(now, exact));
         self.finish_all(shard, Wheel::pop_due, State::Fired)
     }
@@ -161,38 +189,32 @@ impl TimerRegistry {
     }
 
     /// The time now.
-    pub(super) fn now(&self) -> u64 {
-        self.due_of(self.clock.now())
+    pub(super) fn now(&self) -> Moment {
+        self.moment_of(self.clock.now())
     }
 
-    /// An instant in the registry's time. All that is further off than the 584 years of 64 bits of nanoseconds is the
-    /// same; what is before the start is due.
-    pub(super) fn due_of(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.start);
-        u64::try_from(since.as_nanos()).unwrap_or(NEVER).min(NEVER - 1)
-    }
-
-    fn instant_of(&self, due: u64) -> Option<Instant> {
-        if due == NEVER { None } else { self.start.checked_add(Duration::from_nanos(due)) }
+    /// An instant in the registry's time; what is before the start is due.
+    pub(super) fn moment_of(&self, at: Instant) -> Moment {
+        Moment::from_duration(at.saturating_duration_since(self.start))
     }
 
     /// Registers an entry that is ready in all but this. Returns its waker if there is nothing to wait for.
-    pub(super) fn register(&self, shard: usize, entry: Linked, now: u64) -> Option<Waker> {
-        let (finished, sooner) = self.change(shard, |guarded| {
+    pub(super) fn register(&self, shard: usize, entry: Linked, now: Moment) -> Option<Waker> {
+        let (finished, unknown) = self.change(shard, |guarded| {
             if guarded.shut_down {
                 return Some(entry.finish(State::Shutdown));
             }
             guarded.wheel.insert(entry, now).err().map(|entry| entry.finish(State::Fired))
         });
-        self.nudge(shard, sooner);
+        self.unpark_if(unknown, shard);
         finished
     }
 
     /// Moves a registered entry to another time. Does nothing if it is no longer registered; if it is due at once,
     /// returns the waker.
-    pub(super) fn reschedule(&self, shard: usize, node: &Node, due: u64) -> Option<Waker> {
+    pub(super) fn reschedule(&self, shard: usize, node: &Node, due: Moment) -> Option<Waker> {
         let now = self.now();
-        let (finished, sooner) = self.change(shard, |guarded| {
+        let (finished, unknown) = self.change(shard, |guarded| {
             if !node.is_registered() {
                 return None;
             }
@@ -203,7 +225,7 @@ impl TimerRegistry {
             entry.set_due(due);
             guarded.wheel.insert(entry, now).err().map(|entry| entry.finish(State::Fired))
         });
-        self.nudge(shard, sooner);
+        self.unpark_if(unknown, shard);
         finished
     }
 
@@ -214,33 +236,47 @@ impl TimerRegistry {
         })
     }
 
-    fn nudge(&self, shard: usize, sooner: bool) {
-        if sooner
-            && shard == self.shared_shard()
-            && let Some(nudge) = self.nudge.get()
-        {
-            nudge();
+    fn unpark_if(&self, unknown: bool, shard: usize) {
+        if unknown && let Some(unpark) = self.unpark.get() {
+            unpark(shard);
         }
     }
 
-    /// Runs `f` under the lock of a shard.
+    /// Runs `f` under the lock of a shard, and publishes the next deadline.
     pub(super) fn locked<R>(&self, shard: usize, f: impl FnOnce(&mut Guarded) -> R) -> R {
-        self.change(shard, f).0
+        let shard = &self.shards[shard];
+        let mut guarded = shard.guarded.lock();
+        let result = f(&mut guarded);
+        shard.publish(&guarded);
+        result
     }
 
-    /// Runs `f` under the lock of a shard, and publishes the next deadline. Also returns whether that is sooner now.
+    /// As [`locked`](Self::locked), for what may bring a sooner deadline. Also returns whether the shard's sleeper would
+    /// sleep past it, and has to be unparked.
     fn change<R>(&self, shard: usize, f: impl FnOnce(&mut Guarded) -> R) -> (R, bool) {
         let shard = &self.shards[shard];
         let mut guarded = shard.guarded.lock();
         let result = f(&mut guarded);
-        let next = guarded.wheel.next(false);
-        // Relaxed: it is written under this lock only.
-        let before = shard.next.load(Ordering::Relaxed);
-        // Most changes leave it alone: then the line stays clean in the caches of those who read it.
-        if next != before {
-            shard.next.store(next, Ordering::Release);
+        let next = shard.publish(&guarded);
+        let unknown = next < shard.armed.load(Ordering::Relaxed);
+        if unknown {
+            // Once is enough: whoever is unparked looks at all of the shard.
+            shard.armed.store(next, Ordering::Relaxed);
         }
-        (result, next < before)
+        (result, unknown)
+    }
+}
+
+impl Shard {
+    #[inline]
+    fn publish(&self, guarded: &Guarded) -> u64 {
+        let next = guarded.wheel.next(false).map_or(NEVER, Moment::nanos);
+        // Relaxed: it is written under this lock only. Most changes leave it alone: then the line stays clean in the
+        // caches of those who read it.
+        if next != self.next.load(Ordering::Relaxed) {
+            self.next.store(next, Ordering::Release);
+        }
+        next
     }
 }
 

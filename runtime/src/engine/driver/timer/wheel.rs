@@ -6,7 +6,7 @@
 //! next one, and the first occupied slot of the lowest level in use holds what comes first. When time reaches a slot
 //! above level 0 its timers are dealt to the levels below (they *cascade*), each at most once a level.
 //!
-//! Eight levels hold every deadline that 64 bits of nanoseconds can name. So no slot ever stands for two different
+//! Eleven levels hold every deadline that 64 bits of milliseconds can name. So no slot ever stands for two different
 //! times, and there is no ring to turn and no overflow to sort out. A level is allocated when it is first used.
 //!
 //! Deadlines are kept exactly. A running clock fires a slot of level 0 as one batch once its *latest* deadline has
@@ -20,24 +20,22 @@
 #![forbid(unsafe_code)]
 
 use super::entry::{EntryList, Linked, Node};
+use super::moment::Moment;
 
-/// Nanoseconds in a bucket.
-pub(super) const BUCKET: u64 = 1_000_000;
-const LEVELS: usize = 8;
+const LEVELS: usize = 11;
 const SLOTS: usize = 64;
 const DIGIT: u32 = SLOTS.trailing_zeros();
 /// The place of entries that wait to be fired: no slot has this number.
-const DUE: u16 = u16::MAX;
+const DUE: u16 = PLACES - 1;
+/// Places are below this: so many fit beside the nanoseconds of a deadline in one word of the entry.
+pub(super) const PLACES: u16 = 1 << 12;
 
-/// What [`Wheel::next`] says when there is no timer.
-pub(super) const NEVER: u64 = u64::MAX;
-
-/// The timers of one shard. All times are nanoseconds since the registry was made.
+/// The timers of one shard.
 pub(super) struct Wheel {
     /// The bucket that the wheel stands at: no entry of a slot is in an earlier one.
     position: u64,
     /// A bit for each level with an entry.
-    used: u8,
+    used: u16,
     levels: [Option<Box<Level>>; LEVELS],
     /// Those whose time has come, in the order in which they are to be fired.
     due: EntryList,
@@ -52,24 +50,18 @@ struct Level {
 struct Slot {
     entries: EntryList,
     /// Bounds of the deadlines since the slot was last empty. A cancelled entry may have left them wider than need be.
-    earliest: u64,
-    latest: u64,
+    earliest: Moment,
+    latest: Moment,
 }
 
 impl Slot {
-    const EMPTY: Slot = Slot { entries: EntryList::new(), earliest: u64::MAX, latest: 0 };
+    const EMPTY: Slot = Slot { entries: EntryList::new(), earliest: Moment::MAX, latest: Moment::ZERO };
 
     fn push(&mut self, entry: Linked) {
         self.earliest = self.earliest.min(entry.due());
         self.latest = self.latest.max(entry.due());
         self.entries.push(entry);
     }
-}
-
-/// The bucket of a deadline. It spans from its number times [`BUCKET`], exclusive, to the next, inclusive: so that once
-/// its end has come all of it is due.
-fn bucket(due: u64) -> u64 {
-    due.saturating_sub(1) / BUCKET
 }
 
 /// The slot for a bucket while the wheel stands at `position`.
@@ -92,12 +84,12 @@ impl Wheel {
     }
 
     /// Links an entry, or gives it back if its bucket has passed. `now` is a recent time, not later than this instant.
-    pub(super) fn insert(&mut self, entry: Linked, now: u64) -> Result<(), Linked> {
+    pub(super) fn insert(&mut self, entry: Linked, now: Moment) -> Result<(), Linked> {
         if self.used == 0 {
             // Nothing to cascade: stand where time is, so that near deadlines are at low levels.
-            self.position = self.position.max(now / BUCKET);
+            self.position = self.position.max(now.millis());
         }
-        if bucket(entry.due()) < self.position {
+        if entry.due().bucket() < self.position {
             return Err(entry);
         }
         self.link(entry);
@@ -105,7 +97,7 @@ impl Wheel {
     }
 
     fn link(&mut self, entry: Linked) {
-        let (level, slot) = place(self.position, bucket(entry.due()));
+        let (level, slot) = place(self.position, entry.due().bucket());
         entry.set_place((level * SLOTS + slot) as u16);
         self.used |= 1 << level;
         let level = self.levels[level]
@@ -153,22 +145,18 @@ impl Wheel {
         Some((level, slot, at.slots.get(slot)?))
     }
 
-    /// When [`Wheel::advance`] is to be called next, or [`NEVER`]. May be early, after a cancel; never late.
-    pub(super) fn next(&self, exact: bool) -> u64 {
+    /// When [`Wheel::advance`] is to be called next. May be early, after a cancel; never late. `None`: there is no timer.
+    pub(super) fn next(&self, exact: bool) -> Option<Moment> {
         if let Some(due) = self.due.first_due() {
-            return due;
+            return Some(due);
         }
-        match self.first() {
-            Some((0, _, slot)) if !exact => slot.latest,
-            Some((_, _, slot)) => slot.earliest,
-            None => NEVER,
-        }
+        self.first().map(|(level, _, slot)| if level == 0 && !exact { slot.latest } else { slot.earliest })
     }
 
     /// Moves the wheel to `now`: what is due then waits for [`Wheel::pop_due`]. `exact` is for a clock that stands
     /// still: nothing fires before or after its own deadline, and all in the order of their deadlines.
-    pub(super) fn advance(&mut self, now: u64, exact: bool) {
-        let bucket_now = now / BUCKET;
+    pub(super) fn advance(&mut self, now: Moment, exact: bool) {
+        let bucket_now = now.millis();
         while let Some((level, number, slot)) = self.first() {
             if level == 0 {
                 let complete = if exact { slot.earliest } else { slot.latest };
@@ -204,7 +192,7 @@ impl Wheel {
 
     /// Takes those of one slot that are due by `now`, by deadline, ties in the order of registration; the others
     /// go back. Allocates, which only a paused clock has to pay for.
-    fn split(&mut self, mut entries: EntryList, now: u64) {
+    fn split(&mut self, mut entries: EntryList, now: Moment) {
         let mut sorted: Vec<Linked> = std::iter::from_fn(|| entries.pop()).collect();
         sorted.sort_by_key(Linked::due);
         for entry in sorted {

@@ -62,15 +62,15 @@ fn a_timer_by_itself_fires_at_its_deadline_and_a_crowd_with_its_last() {
     let mut timer = Timer::after(&registry, 300_001);
     assert!(timer.poll(&waker).is_pending());
     assert_eq!(registry.published(0), 300_001);
-    assert_eq!(registry.fire_at(0, 300_000, false), 0);
-    assert_eq!(registry.fire_at(0, 300_001, false), 1);
+    assert_eq!(registry.fire_at(0, at(300_000), false), 0);
+    assert_eq!(registry.fire_at(0, at(300_001), false), 1);
     let mut first = Timer::after(&registry, 400_000);
     let mut last = Timer::after(&registry, 500_000);
     assert!(first.poll(&waker).is_pending());
     assert!(last.poll(&waker).is_pending());
     assert_eq!(registry.published(0), 500_000);
-    assert_eq!(registry.fire_at(0, 450_000, false), 0);
-    assert_eq!(registry.fire_at(0, 500_000, false), 2);
+    assert_eq!(registry.fire_at(0, at(450_000), false), 0);
+    assert_eq!(registry.fire_at(0, at(500_000), false), 2);
 }
 
 #[test]
@@ -93,13 +93,30 @@ fn a_far_deadline_is_waited_for_without_stops_on_the_way() {
 }
 
 #[test]
-fn beyond_584_years_all_deadlines_are_one() {
+fn deadlines_beyond_584_years_fire_in_order_and_at_their_time() {
+    let year = Duration::from_secs(365 * 86_400);
     let registry = registry(1);
-    let mut timer = Timer::after(&registry, 0);
-    timer.deadline += Duration::from_secs(100_000_000_000);
-    assert!(timer.poll(Waker::noop()).is_pending());
-    assert_eq!(registry.published(0), u64::MAX - 1);
-    assert!(registry.next_deadline(0).is_some());
+    let (count, waker) = counter();
+    let start = registry.clock().now();
+    let mut timers: Vec<Timer> = [700, 600, 1000].iter().map(|_| Timer::after(&registry, 0)).collect();
+    for (timer, years) in timers.iter_mut().zip([700, 600, 1000]) {
+        timer.deadline = start + year * years;
+        assert!(timer.poll(&waker).is_pending());
+    }
+    for (years, fired) in [(599, 0), (1, 1), (99, 0), (1, 1), (200, 0)] {
+        registry.clock().advance(year * years).unwrap();
+        assert_eq!(registry.fire(0), fired);
+    }
+    assert_eq!(count.get(), 2);
+    // The clock is past 584 years: short times are still told apart.
+    let mut short = Timer::after(&registry, 10 * MS);
+    assert!(short.poll(&waker).is_pending());
+    assert_eq!(registry.next_deadline(0), Some(short.deadline));
+    advance(&registry, 10 * MS - 1);
+    assert_eq!(registry.fire(0), 0);
+    advance(&registry, 1);
+    assert_eq!(registry.fire(0), 1);
+    assert_eq!(registry.next_deadline(0), Some(start + year * 1000));
 }
 
 #[test]
@@ -121,7 +138,7 @@ fn a_wheel_that_is_ahead_of_a_slow_thread_takes_nothing_from_the_past() {
     let (count, waker) = counter();
     let mut ahead = Timer::after(&registry, 100 * MS);
     assert!(ahead.poll(&waker).is_pending());
-    assert_eq!(registry.fire_at(0, 50 * MS, false), 0);
+    assert_eq!(registry.fire_at(0, at(50 * MS), false), 0);
     let mut slow = Timer::after(&registry, 5 * MS);
     assert_eq!(slow.poll(&waker), Poll::Ready(Ok(())));
     ahead.reset_after(&registry, 7 * MS);
@@ -186,28 +203,64 @@ fn a_reset_keeps_the_waker_and_one_to_the_past_wakes_at_once() {
     assert!(registry.is_empty());
 }
 
-#[test]
-fn only_the_shared_shard_nudges_and_only_for_a_sooner_deadline() {
+/// A registry of two shards that notes which of them were unparked.
+fn noting_unparks() -> (Arc<TimerRegistry>, impl Fn() -> Vec<usize>) {
     let registry = registry(2);
-    let nudges = std::sync::Arc::new(AtomicUsize::new(0));
-    let count = nudges.clone();
-    registry.set_nudge(Box::new(move || {
-        count.fetch_add(1, Ordering::SeqCst);
-    }));
-    let mut timers: Vec<Timer> = [5, 7, 5, 3].iter().map(|ms| Timer::after(&registry, ms * MS)).collect();
-    let mut seen = Vec::new();
-    for timer in &mut timers {
-        assert!(timer.poll_in(registry.shared_shard(), Waker::noop()).is_pending());
-        seen.push(nudges.load(Ordering::SeqCst));
+    let unparked = std::sync::Arc::new(StdMutex::new(Vec::new()));
+    let noted = unparked.clone();
+    registry.set_unpark(Box::new(move |shard| noted.lock().unwrap().push(shard)));
+    (registry, move || std::mem::take(&mut *unparked.lock().unwrap()))
+}
+
+#[test]
+fn a_sleeper_is_unparked_for_a_deadline_before_the_one_it_has_armed() {
+    for shard in 0..2 {
+        let (registry, unparked) = noting_unparks();
+        let mut timers: Vec<Timer> = [5, 7, 5, 3].iter().map(|ms| Timer::after(&registry, ms * MS)).collect();
+        assert_eq!(registry.arm(shard), None);
+        let mut seen = Vec::new();
+        for timer in &mut timers {
+            assert!(timer.poll_in(shard, Waker::noop()).is_pending());
+            seen.push(unparked());
+        }
+        assert_eq!(seen, [vec![shard], vec![], vec![], vec![shard]]);
+        timers[1].reset_after(&registry, 2 * MS);
+        assert_eq!(unparked(), [shard], "a reset to an earlier deadline");
+        timers[0].reset_after(&registry, 4 * MS);
+        timers[2].reset_after(&registry, 40 * MS);
+        assert_eq!(unparked(), [], "the first deadline is the same");
+        assert_eq!(registry.arm(shard), Some(timers[1].deadline));
+        timers[0].reset_after(&registry, 3 * MS);
+        assert_eq!(unparked(), []);
+        timers[0].reset_after(&registry, MS);
+        assert_eq!(unparked(), [shard]);
+        assert_eq!(registry.next_deadline_all(), Some(timers[0].deadline));
     }
-    assert_eq!(seen, [1, 1, 1, 2]);
-    timers[1].reset_after(&registry, MS);
-    assert_eq!(nudges.load(Ordering::SeqCst), 3);
-    let mut own = Timer::after(&registry, 1);
-    assert!(own.poll_in(0, Waker::noop()).is_pending());
-    assert_eq!(nudges.load(Ordering::SeqCst), 3);
-    assert_eq!(registry.next_deadline_all(), Some(own.deadline));
-    assert_eq!(registry.next_deadline(1), Some(timers[1].deadline));
+}
+
+#[test]
+fn a_thread_that_is_awake_is_not_unparked() {
+    let (registry, unparked) = noting_unparks();
+    let mut timer = Timer::after(&registry, 5 * MS);
+    assert!(timer.poll(Waker::noop()).is_pending());
+    timer.reset_after(&registry, 3 * MS);
+    assert_eq!(registry.arm(0), Some(timer.deadline));
+    registry.disarm(0);
+    timer.reset_after(&registry, MS);
+    assert_eq!(unparked(), []);
+}
+
+#[test]
+fn timeouts_that_are_cancelled_unpark_once_and_not_again_until_the_sleeper_has_looked() {
+    let (registry, unparked) = noting_unparks();
+    registry.arm(1);
+    for round in 0..100 {
+        let mut timer = Timer::after(&registry, 1000 * MS + round);
+        assert!(timer.poll_in(1, Waker::noop()).is_pending());
+        drop(timer);
+        assert_eq!(unparked().len(), usize::from(round == 0));
+    }
+    assert_eq!(registry.arm(1), None, "there is nothing to wait for");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use super::moment::Moment;
 use super::*;
 use crate::base::clock::Clock;
 use crate::base::prim::Arc;
@@ -16,6 +17,11 @@ mod model;
 mod races;
 
 const MS: u64 = 1_000_000;
+
+/// A time since the registry was made.
+fn at(ns: u64) -> Moment {
+    Moment::from_duration(Duration::from_nanos(ns))
+}
 
 fn ns(ns: u64) -> Duration {
     Duration::from_nanos(ns)

@@ -118,31 +118,82 @@ fn loom_shutdown_against_register() {
     });
 }
 
-#[test]
-fn loom_a_sleeper_hears_of_a_sooner_deadline() {
-    prim::model(|| {
-        let registry = registry(1);
+/// A thread that looks after one shard, and what wakes it.
+struct Sleeper {
+    registry: Arc<TimerRegistry>,
+    token: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Sleeper {
+    fn new(registry: &Arc<TimerRegistry>) -> Self {
         let token = Arc::new((Mutex::new(false), Condvar::new()));
         let given = token.clone();
-        registry.set_nudge(Box::new(move || {
+        registry.set_unpark(Box::new(move |_| {
             *given.0.lock() = true;
             given.1.notify_one();
         }));
-        let sleeper = {
-            let registry = registry.clone();
-            thread::spawn(move || {
-                // As a driver does: look, then sleep until told.
-                while registry.published(0) == u64::MAX {
-                    let mut told = token.0.lock();
-                    while !*told {
-                        told = token.1.wait(told);
-                    }
-                    *told = false;
-                }
-            })
-        };
+        Self { registry: registry.clone(), token }
+    }
+
+    /// Sleeps until somebody says so, or the shard's next deadline is no later than `limit`. Each sleep with a later
+    /// deadline ends only by being unparked: the model has no clock.
+    fn sleep_until_armed_by(&self, limit: Instant) {
+        while self.registry.arm(0).is_none_or(|deadline| deadline > limit) {
+            let mut told = self.token.0.lock();
+            while !*told {
+                told = self.token.1.wait(told);
+            }
+            *told = false;
+            drop(told);
+            self.registry.disarm(0);
+        }
+    }
+}
+
+#[test]
+fn loom_a_sleeper_hears_of_the_first_deadline() {
+    prim::model(|| {
+        let registry = registry(1);
+        let sleeper = Sleeper::new(&registry);
         let mut timer = Timer::after(&registry, MS);
+        let limit = timer.deadline;
+        let sleeper = thread::spawn(move || sleeper.sleep_until_armed_by(limit));
         assert!(timer.poll(Waker::noop()).is_pending());
         sleeper.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_a_sleeper_hears_of_a_reset_to_an_earlier_deadline() {
+    prim::model(|| {
+        let registry = registry(1);
+        let sleeper = Sleeper::new(&registry);
+        let mut timer = Timer::after(&registry, 1000 * MS);
+        assert!(timer.poll(Waker::noop()).is_pending());
+        let limit = registry.clock().now() + ns(MS);
+        let sleeper = thread::spawn(move || sleeper.sleep_until_armed_by(limit));
+        timer.reset_after(&registry, MS);
+        sleeper.join().unwrap();
+    });
+}
+
+/// What one thread's unpark leaves behind must not keep another's from getting through.
+#[test]
+fn loom_a_sleeper_hears_of_the_earlier_one_of_two_deadlines() {
+    prim::model(|| {
+        let registry = registry(1);
+        let sleeper = Sleeper::new(&registry);
+        let mut later = Timer::after(&registry, 2 * MS);
+        let mut earlier = Timer::after(&registry, MS);
+        let limit = earlier.deadline;
+        let sleeper = thread::spawn(move || sleeper.sleep_until_armed_by(limit));
+        let other = thread::spawn(move || {
+            assert!(later.poll(Waker::noop()).is_pending());
+            // Before a deadline is armed that is due no more.
+            drop(later);
+        });
+        assert!(earlier.poll(Waker::noop()).is_pending());
+        sleeper.join().unwrap();
+        other.join().unwrap();
     });
 }
