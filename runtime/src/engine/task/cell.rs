@@ -160,9 +160,14 @@ pub(super) unsafe fn poll<F: Future, S>(task: NonNull<Header>, cx: &mut Context<
         // SAFETY: who runs the task has its stage alone.
         let stage = unsafe { &mut *stage };
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            let Stage::Future(future) = stage else { unreachable!("a running task has its future") };
+            let unwinding = DropFuture(stage);
+            let Stage::Future(future) = &mut *unwinding.0 else {
+                unreachable!("a running task has its future")
+            };
             // SAFETY: the cell is on the heap until the future has been dropped in it.
-            unsafe { Pin::new_unchecked(future) }.poll(cx)
+            let poll = unsafe { Pin::new_unchecked(future) }.poll(cx);
+            std::mem::forget(unwinding);
+            poll
         }));
         match polled {
             Ok(Poll::Pending) => Polled::Pending,
@@ -178,13 +183,22 @@ pub(super) unsafe fn poll<F: Future, S>(task: NonNull<Header>, cx: &mut Context<
                 }
             },
             Err(payload) => {
-                let dropped = drop_future(stage);
                 *stage = Stage::Output(Err(JoinError::panic(id, payload)));
-                swallow(|| drop(dropped));
                 Polled::Panicked
             }
         }
     })
+}
+
+/// Drops the future when its poll unwinds. That is part of the unwinding, as for the values of any function that panics:
+/// a lock that the future holds is poisoned, and whatever asks `thread::panicking` in its drop is told so.
+struct DropFuture<'a, F: Future>(&'a mut Stage<F>);
+
+impl<F: Future> Drop for DropFuture<'_, F> {
+    fn drop(&mut self) {
+        // The poll's panic is the task's error. A second one would end the process if it left this.
+        swallow(|| *self.0 = Stage::Gone);
+    }
 }
 
 /// Drops the future and leaves an error in its place.

@@ -77,7 +77,8 @@
 //! 5. The future is dropped before `COMPLETE` is set, and the task leaves the owner's list before that, too: who has
 //!    seen a task end will not find it in the count of those alive.
 //! 6. Panics: from a poll or the drop of a future they become the task's [`JoinError`]. From the drop of an output that
-//!    nobody wants, a join waker, or a scheduler's hook they have been reported by the panic hook, and end here.
+//!    nobody wants, a join waker, or a scheduler's hook they have been reported by the panic hook, and end here. So do
+//!    those from the drop of a future whose poll has panicked, which is part of that panic's unwinding.
 //!
 //! Next file to read: `state.rs`.
 

@@ -89,6 +89,37 @@ fn in_a_poll_and_in_the_drop_after_it() {
     assert_eq!(error.into_panic().downcast_ref::<&str>(), Some(&"poll"), "the first one counts");
 }
 
+/// Notes whether the thread unwinds when it is dropped.
+struct Observer(Arc<AtomicBool>);
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.0.store(std::thread::panicking(), SeqCst);
+    }
+}
+
+/// A future that keeps its value in a field: nothing on the stack of its poll drops it.
+struct Holds(#[allow(dead_code, reason = "it is for its drop")] Observer);
+
+impl Future for Holds {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        panic!("poll");
+    }
+}
+
+#[test]
+fn in_a_poll_the_future_is_dropped_during_the_unwinding() {
+    let sched = Sched::new();
+    let panicking = Arc::new(AtomicBool::new(false));
+    let handle = sched.spawn(Holds(Observer(panicking.clone())));
+    sched.run();
+    assert!(panicking.load(SeqCst));
+    assert!(finished(handle).unwrap_err().is_panic());
+    assert!(!std::thread::panicking());
+}
+
 #[test]
 fn in_the_drop_of_an_aborted_future() {
     let sched = Sched::new();
