@@ -20,6 +20,7 @@
 use std::fmt;
 use std::task::Waker;
 
+use super::panic::swallow;
 use super::prim::UnsafeCell;
 use super::prim::atomic::{
     AtomicU8,
@@ -60,11 +61,18 @@ impl AtomicWaker {
             None => return waker.wake_by_ref(),
         }
         let mut incoming = Some(waker.clone());
-        match self.with_slot(|slot| std::mem::swap(slot, &mut incoming)) {
+        let missed = match self.with_slot(|slot| std::mem::swap(slot, &mut incoming)) {
             // `incoming` is now what was stored before; it is dropped here, outside.
-            Some(((), None)) => drop(incoming),
-            Some(((), Some(missed))) => missed.wake(),
-            None => waker.wake_by_ref(),
+            Some(((), None)) => return drop(incoming),
+            Some(((), missed)) => {
+                // Not the caller's panic: the wake-up is still to come.
+                swallow(|| drop(incoming));
+                missed
+            }
+            None => incoming,
+        };
+        if let Some(missed) = missed {
+            missed.wake();
         }
     }
 
@@ -111,10 +119,12 @@ impl AtomicWaker {
 /// A wake-up that was meant for `stored` came while `current` was about to take its place: both hear of it, once if
 /// they are the same.
 fn wake_both(stored: Waker, current: &Waker) {
-    if !stored.will_wake(current) {
-        current.wake_by_ref();
+    if stored.will_wake(current) {
+        return stored.wake();
     }
-    stored.wake();
+    // Not the caller's panic: the other wake-up is still to come.
+    swallow(|| stored.wake());
+    current.wake_by_ref();
 }
 
 impl fmt::Debug for AtomicWaker {
@@ -138,6 +148,7 @@ mod tests {
         drops: AtomicUsize,
         wakes: AtomicUsize,
         clone_panics: AtomicBool,
+        wake_panics: AtomicBool,
         drop_panics: AtomicBool,
     }
 
@@ -165,11 +176,14 @@ mod tests {
             raw(Arc::clone(&probe))
         }
         fn wake(data: *const ()) {
-            wake_by_ref(data);
-            drop(data);
+            let probe = std::mem::ManuallyDrop::into_inner(with(data));
+            probe.drops.fetch_add(1, SeqCst);
+            wake_by_ref(Arc::as_ptr(&probe).cast());
         }
         fn wake_by_ref(data: *const ()) {
-            with(data).wakes.fetch_add(1, SeqCst);
+            let probe = with(data);
+            probe.wakes.fetch_add(1, SeqCst);
+            assert!(!probe.wake_panics.load(SeqCst), "wake");
         }
         fn drop(data: *const ()) {
             let probe = std::mem::ManuallyDrop::into_inner(with(data));
@@ -279,6 +293,22 @@ mod tests {
             drop(waker);
             old.assert_balanced();
             new.assert_balanced();
+        }
+
+        #[test]
+        fn a_panic_in_one_of_two_wakes_costs_the_other_nothing() {
+            for stored_panics in [true, false] {
+                let (stored, current) = (Arc::new(Probe::default()), Arc::new(Probe::default()));
+                let panics = if stored_panics { &stored } else { &current };
+                panics.wake_panics.store(true, SeqCst);
+                let waker = current.waker();
+                let result = catch_unwind(AssertUnwindSafe(|| wake_both(stored.waker(), &waker)));
+                assert_eq!(result.is_err(), !stored_panics, "the caller's own");
+                assert_eq!((stored.wakes.load(SeqCst), current.wakes.load(SeqCst)), (1, 1));
+                drop(waker);
+                stored.assert_balanced();
+                current.assert_balanced();
+            }
         }
 
         #[test]

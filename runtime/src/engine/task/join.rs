@@ -161,9 +161,16 @@ impl<T> JoinHandle<T> {
             Join::Waiting => {
                 // SAFETY: full, and ours again.
                 let old = unsafe { self.task.join_slot().take() };
-                let offered = self.offer(new);
+                let joined = match self.offer(new) {
+                    Ok(()) => Join::Waiting,
+                    Err(late) => {
+                        // Not the caller's panic, for there may be one more from the next line.
+                        swallow(|| drop(late));
+                        Join::Complete
+                    }
+                };
                 drop(old);
-                if offered.is_ok() { Join::Waiting } else { Join::Complete }
+                joined
             }
         }
     }

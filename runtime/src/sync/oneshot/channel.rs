@@ -14,7 +14,7 @@
 //!
 //! The channel is *open* until `COMPLETE` or `CLOSED` is set. The transition that sets the first of the two clears both
 //! waker flags: *the end that ends the channel gets both wakers*, and the other one has no more business with either
-//! slot. It drops its own and wakes the other's, once it has let go of the memory.
+//! slot. It wakes the other's and then drops its own, once it has let go of the memory.
 //!
 //! | field | in which state | who |
 //! |---|---|---|
@@ -38,6 +38,7 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 use std::task::{Poll, Waker};
 
+use crate::base::panic::swallow;
 use crate::base::prim::UnsafeCell;
 use crate::base::prim::atomic::{
     AtomicU8,
@@ -298,7 +299,9 @@ impl<T> Channel<T> {
         let open = self.state.offer_waker(flag);
         if !open {
             // SAFETY: the flag was not set when the channel ended, so the slot is still the caller's, and full.
-            drop(unsafe { slot.take() });
+            let late = unsafe { slot.take() };
+            // Not the caller's panic, for there may be one more from the next line.
+            swallow(|| drop(late));
         }
         drop(former);
         if open { Poll::Pending } else { Poll::Ready(()) }
@@ -406,10 +409,7 @@ unsafe fn after_complete<T>(channel: NonNull<Channel<T>>, leave: Leave) {
         Leave::Take(wakers) => {
             // SAFETY: the sender made that transition, and has not set `TX_GONE`.
             let (rx, tx) = unsafe { end_with_wakers(channel, wakers, TX_GONE) };
-            drop(tx);
-            if let Some(receiver) = rx {
-                receiver.wake();
-            }
+            wake_other(rx, tx);
         }
         // SAFETY: the receiver is gone, and so is the sender now.
         Leave::Free => unsafe { free(channel) },
@@ -464,7 +464,7 @@ impl<T> ReceiverEnd<T> {
         let Some(wakers) = channel.state.close() else { return };
         // SAFETY: this end made that transition, and this is the only time.
         let (rx, tx) = unsafe { channel.take_wakers(wakers) };
-        wake_sender(rx, tx);
+        wake_other(tx, rx);
     }
 
     /// Ends the channel. Returns the value if there is one.
@@ -494,7 +494,7 @@ unsafe fn finish<T>(channel: NonNull<Channel<T>>) -> Option<T> {
             Leave::Take(wakers) => {
                 // SAFETY: the receiver made that transition, and has not set `RX_GONE`.
                 let (rx, tx) = unsafe { end_with_wakers(channel, wakers, RX_GONE) };
-                wake_sender(rx, tx);
+                wake_other(tx, rx);
                 return value;
             }
             Leave::Free => {
@@ -507,9 +507,19 @@ unsafe fn finish<T>(channel: NonNull<Channel<T>>) -> Option<T> {
     }
 }
 
-fn wake_sender(rx: Option<Waker>, tx: Option<Waker>) {
-    drop(rx);
-    if let Some(sender) = tx {
-        sender.wake();
+/// Wakes the other end, then drops this end's own waker. A panic of either is the caller's: a wake-up that panics does
+/// not keep the other waker from being dropped, and a drop that panics comes too late to cost the wake-up.
+fn wake_other(other: Option<Waker>, own: Option<Waker>) {
+    /// Dropped by an unwinding, which a second panic must not leave.
+    struct Own(Option<Waker>);
+    impl Drop for Own {
+        fn drop(&mut self) {
+            swallow(|| drop(self.0.take()));
+        }
     }
+    let mut own = Own(own);
+    if let Some(other) = other {
+        other.wake();
+    }
+    drop(own.0.take());
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::error::TryRecvError;
-use super::{Receiver, channel};
+use super::{Receiver, Sender, channel};
 use crate::base::block_on::block_on;
 use crate::base::prim::{Arc, PlainArc, model, thread};
 
@@ -306,6 +306,90 @@ mod plain {
                 assert_eq!(catch_unwind(AssertUnwindSafe(|| drop(bad))).is_err(), which == 3);
                 assert_eq!(LIVE.load(SeqCst), 0, "waker {which}, replaced {replaced}");
             }
+        }
+    }
+
+    /// A waker that panics when it is woken, and one that does when it is dropped.
+    enum Bomb {
+        Wake,
+        Drop,
+    }
+
+    impl Wake for Bomb {
+        fn wake(self: PlainArc<Self>) {
+            assert!(!matches!(*self, Self::Wake), "wake");
+        }
+    }
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(!matches!(self, Self::Drop), "drop");
+        }
+    }
+
+    /// Both ends wait: the sender with one waker, the receiver with the other.
+    fn both_wait(
+        tx: PlainArc<impl Wake + Send + Sync + 'static>,
+        rx: PlainArc<impl Wake + Send + Sync + 'static>,
+    ) -> (Sender<u32>, Receiver<u32>) {
+        let (mut sender, mut receiver) = channel();
+        assert!(poll(&mut receiver, &Waker::from(rx)).is_pending());
+        assert!(sender.poll_closed(&mut Context::from_waker(&Waker::from(tx))).is_pending());
+        (sender, receiver)
+    }
+
+    type EndOf = fn(Sender<u32>, Receiver<u32>);
+    const ENDS_OF_THE_SENDER: [EndOf; 2] = [
+        |sender, rx| {
+            let _alive = rx;
+            let _ = sender.send(1);
+        },
+        |sender, rx| {
+            let _alive = rx;
+            drop(sender);
+        },
+    ];
+    const ENDS_OF_THE_RECEIVER: [EndOf; 2] = [
+        |tx, mut receiver| {
+            let _alive = tx;
+            receiver.close();
+        },
+        |tx, receiver| {
+            let _alive = tx;
+            drop(receiver);
+        },
+    ];
+
+    #[test]
+    fn a_waker_whose_drop_panics_at_one_end_costs_the_other_end_no_wake_up() {
+        let bomb = || PlainArc::new(Bomb::Drop);
+        for end in ENDS_OF_THE_SENDER {
+            let count = PlainArc::new(Count::default());
+            let (sender, receiver) = both_wait(bomb(), count.clone());
+            catch_unwind(AssertUnwindSafe(|| end(sender, receiver))).unwrap_err();
+            assert_eq!(count.0.load(SeqCst), 1);
+        }
+        for end in ENDS_OF_THE_RECEIVER {
+            let count = PlainArc::new(Count::default());
+            let (sender, receiver) = both_wait(count.clone(), bomb());
+            catch_unwind(AssertUnwindSafe(|| end(sender, receiver))).unwrap_err();
+            assert_eq!(count.0.load(SeqCst), 1);
+        }
+    }
+
+    /// A second panic during the unwinding of the first would end the process.
+    #[test]
+    fn a_wake_and_a_drop_that_both_panic_are_one_panic_of_the_caller() {
+        let expect_wake = |end: EndOf, tx: Bomb, rx: Bomb| {
+            let (sender, receiver) = both_wait(PlainArc::new(tx), PlainArc::new(rx));
+            let payload = catch_unwind(AssertUnwindSafe(|| end(sender, receiver))).unwrap_err();
+            assert_eq!(payload.downcast_ref::<&str>(), Some(&"wake"));
+        };
+        for end in ENDS_OF_THE_SENDER {
+            expect_wake(end, Bomb::Drop, Bomb::Wake);
+        }
+        for end in ENDS_OF_THE_RECEIVER {
+            expect_wake(end, Bomb::Wake, Bomb::Drop);
         }
     }
 
