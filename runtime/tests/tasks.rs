@@ -625,6 +625,37 @@ fn a_job_does_not_wait_for_a_blocking_thread_that_ends() {
     drop(left);
 }
 
+/// Threads of the pool that have done their job and are over but for a thread-local destructor hold up nobody who brings
+/// another.
+#[test]
+fn spawn_blocking_waits_for_no_thread_local_destructor() {
+    struct Waits(mpsc::Receiver<()>);
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            // Until the test is through with it, or over.
+            let _ = self.0.recv();
+        }
+    }
+    thread_local! {
+        static WAITS: std::cell::RefCell<Option<Waits>> = const { std::cell::RefCell::new(None) };
+    }
+    let rt = Builder::new_current_thread().thread_keep_alive(Duration::ZERO).build().unwrap();
+    let handle = rt.handle().clone();
+    let (through, is_through) = mpsc::channel();
+    let bringer = thread::spawn(move || {
+        let mut held = Vec::new();
+        for _ in 0..100 {
+            let (let_go, waits) = mpsc::channel();
+            held.push(let_go);
+            drop(handle.spawn_blocking(move || WAITS.set(Some(Waits(waits)))));
+        }
+        through.send(held).unwrap();
+    });
+    let held = is_through.recv_timeout(LOST).expect("a spawn waits for a destructor");
+    bringer.join().unwrap();
+    drop(held);
+}
+
 #[test]
 fn a_thread_that_cannot_be_started_is_an_error_and_leaves_nothing() {
     let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);

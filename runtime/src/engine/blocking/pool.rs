@@ -82,7 +82,7 @@ pub(crate) struct BlockingPool {
 /// The users' side: brings jobs.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockingSpawner {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
@@ -115,8 +115,9 @@ pub(super) struct State {
     pub(super) handles: HashMap<usize, thread::JoinHandle<()>>,
     /// Threads that ended before whoever started them could put their handle down.
     pub(super) left: HashSet<usize>,
-    /// The handle of a thread that ended by itself, joined by the next one that does.
-    pub(super) ended: Option<thread::JoinHandle<()>>,
+    /// The handles of threads that ended by themselves, joined by the next one that does. Nobody else waits for them: a
+    /// thread that has signed off still runs its thread-local destructors, which are foreign code.
+    pub(super) ended: Vec<thread::JoinHandle<()>>,
     /// Threads that have not ended.
     pub(super) live: usize,
     /// Those of them that will come back to the queue: all but the ones that have given up their seat. Only these count
@@ -180,7 +181,7 @@ impl BlockingPool {
             };
         }
         let handles = std::mem::take(&mut state.handles);
-        let ended = state.ended.take();
+        let ended = std::mem::take(&mut state.ended);
         drop(state);
         for handle in handles.into_values().chain(ended) {
             // A panic in a thread hook ends a thread early; the process has heard of it by the panic hook.
@@ -356,12 +357,10 @@ impl Inner {
         }
     }
 
-    fn keep_handle(&self, number: usize, handle: thread::JoinHandle<()>) {
+    pub(super) fn keep_handle(&self, number: usize, handle: thread::JoinHandle<()>) {
         let mut state = self.state.lock();
         if state.left.remove(&number) {
-            drop(state);
-            // It has signed off already: this does not wait for work.
-            let _ = handle.join();
+            state.ended.push(handle);
         } else {
             state.handles.insert(number, handle);
         }

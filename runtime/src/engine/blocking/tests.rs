@@ -149,6 +149,31 @@ fn jobs_for_a_full_sharded_pool_wait_in_shards_and_all_run() {
     }
 }
 
+/// A thread may have signed off before whoever started it has put its handle down, and be held up by a thread-local
+/// destructor: whoever brought the job does not wait for that.
+#[test]
+#[cfg(not(rt_loom))]
+fn the_handle_of_a_thread_that_has_left_is_put_down_without_a_wait() {
+    use std::sync::mpsc;
+    let pool = pool(1, LONG, false);
+    let (let_go, held) = mpsc::channel::<()>();
+    let held_up = thread::spawn(move || _ = held.recv());
+    let (through, is_through) = mpsc::channel();
+    let inner = pool.spawner().inner.clone();
+    inner.state.lock().left.insert(0);
+    let bringer = thread::spawn(move || {
+        inner.keep_handle(0, held_up);
+        through.send(()).unwrap();
+    });
+    is_through.recv_timeout(Duration::from_secs(60)).expect("it waits for the thread");
+    bringer.join().unwrap();
+    // The end of the pool does wait.
+    assert!(pool.spawner().inner.state.lock().left.is_empty());
+    drop(let_go);
+    assert!(pool.shutdown(None));
+    assert!(pool.spawner().inner.state.lock().ended.is_empty());
+}
+
 /// A thread that has waited for long enough ends just when a job comes for it.
 #[test]
 fn loom_no_job_is_left_to_a_thread_that_leaves() {

@@ -204,7 +204,8 @@ impl Drop for Leave<'_> {
         if mine.is_none() {
             state.left.insert(self.number);
         }
-        let earlier = std::mem::replace(&mut state.ended, mine);
+        let earlier = std::mem::take(&mut state.ended);
+        state.ended.extend(mine);
         if state.live == 0 && state.closed {
             inner.empty.notify_all();
         }
@@ -212,7 +213,7 @@ impl Drop for Leave<'_> {
         if let Some(waiting) = orphan {
             end(waiting.job, Job::shutdown);
         }
-        if let Some(handle) = earlier {
+        for handle in earlier {
             let _ = handle.join();
         }
     }
