@@ -5,11 +5,13 @@
 //! done with blocking. A worker that comes too late ends its task without a core, and is then free itself.
 //!
 //! There is a free thread for every offer, or one is started: so says the one count, which changes together with the
-//! offers under one lock.
+//! offers under one lock. Only where the operating system gives no thread, an offer may be left without: its worker takes
+//! it back, a thread that becomes free takes it, or the next offer starts a thread for it, too.
 //!
 //! Next file to read: `engine/sched/tls.rs`.
 #![forbid(unsafe_code)]
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use crate::base::prim::{Condvar, Mutex};
@@ -43,18 +45,34 @@ impl<C> Handoff<C> {
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Offers a core. Returns whether a free thread will take it; if not, the caller starts one, which
-    /// counts as free from now on.
-    #[must_use = "a thread may have to be started"]
-    pub(crate) fn offer(&self, index: usize, core: C) -> bool {
-        let mut state = self.state.lock();
-        state.offered.push((index, core));
-        if state.free >= state.offered.len() {
-            self.changed.notify_one();
-            return true;
+    /// Offers a core, and calls `start` once for each thread that is missing: one that it starts counts as free from the
+    /// beginning.
+    ///
+    /// # Errors
+    ///
+    /// When `start` fails. The core is offered nevertheless, until it is [taken back](Self::take_back).
+    pub(crate) fn offer(
+        &self,
+        index: usize,
+        core: C,
+        mut start: impl FnMut() -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut missing = Missing { handoff: self, threads: 0 };
+        {
+            let mut state = self.state.lock();
+            state.offered.push((index, core));
+            // One, unless an earlier start has failed.
+            missing.threads = state.offered.len().saturating_sub(state.free);
+            state.free += missing.threads;
         }
-        state.free += 1;
-        false
+        if missing.threads == 0 {
+            self.changed.notify_one();
+        }
+        while missing.threads > 0 {
+            start()?;
+            missing.threads -= 1;
+        }
+        Ok(())
     }
 
     /// Takes an offered core back, if nobody has taken it yet.
@@ -64,7 +82,7 @@ impl<C> Handoff<C> {
         Some(state.offered.swap_remove(place).1)
     }
 
-    /// The seat of a thread that was started for an offer, or of one that could not be.
+    /// The seat of a thread that was started for an offer.
     pub(crate) fn seat_of_started(&self) -> Seat<'_, C> {
         Seat { handoff: self, counted: true }
     }
@@ -112,6 +130,20 @@ impl<C> Drop for Seat<'_, C> {
     }
 }
 
+/// Threads that count as free and have not been started. When they go, also by a panic, they count no more.
+struct Missing<'a, C> {
+    handoff: &'a Handoff<C>,
+    threads: usize,
+}
+
+impl<C> Drop for Missing<'_, C> {
+    fn drop(&mut self) {
+        if self.threads > 0 {
+            self.handoff.state.lock().free -= self.threads;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,26 +152,36 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3600);
 
+    fn nobody_starts() -> io::Result<()> {
+        panic!("somebody is free")
+    }
+
+    fn cannot_start() -> io::Result<()> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
     /// A worker blocks while another thread is started for its core: exactly one of them has it then.
     #[test]
     fn loom_a_core_has_one_owner() {
         model(|| {
             let handoff = Arc::new(Handoff::new());
             let owners = Arc::new(AtomicUsize::new(0));
-            assert!(!handoff.offer(0, "core"), "nobody is free yet");
-            let started = {
+            let mut started = None;
+            let start = || {
                 let (handoff, owners) = (handoff.clone(), owners.clone());
-                thread::spawn(move || {
+                started = Some(thread::spawn(move || {
                     if handoff.seat_of_started().claim(LONG).is_some() {
                         owners.fetch_add(1, Relaxed);
                     }
-                })
+                }));
+                Ok(())
             };
+            handoff.offer(0, "core", start).unwrap();
             if handoff.take_back(0).is_some() {
                 owners.fetch_add(1, Relaxed);
                 handoff.close();
             }
-            started.join().unwrap();
+            started.expect("nobody was free").join().unwrap();
             assert_eq!(owners.load(Relaxed), 1);
         });
     }
@@ -149,30 +191,63 @@ mod tests {
     fn loom_a_free_thread_takes_each_offer_it_was_counted_for() {
         model(|| {
             let handoff = Arc::new(Handoff::new());
-            let free = handoff.clone();
-            let waiting = thread::spawn(move || {
-                let mut claimed = 0;
-                let mut seat = free.seat_of_started();
-                while seat.claim(LONG).is_some() {
-                    claimed += 1;
-                    seat = free.sit_down();
-                }
-                claimed
-            });
-            assert!(!handoff.offer(0, "core"));
+            let mut waiting = None;
+            let start = || {
+                let free = handoff.clone();
+                waiting = Some(thread::spawn(move || {
+                    let mut claimed = 0;
+                    let mut seat = free.seat_of_started();
+                    while seat.claim(LONG).is_some() {
+                        claimed += 1;
+                        seat = free.sit_down();
+                    }
+                    claimed
+                }));
+                Ok(())
+            };
+            handoff.offer(0, "core", start).unwrap();
             let mut mine = usize::from(handoff.take_back(0).is_some());
-            if handoff.offer(1, "core") {
+            if handoff.offer(1, "core", cannot_start).is_ok() {
                 // Somebody is free and will come.
                 while handoff.state.lock().offered.len() == 1 {
                     thread::yield_now();
                 }
             } else {
                 // The free thread was on its way with the first core.
-                handoff.seat_of_started();
                 mine += usize::from(handoff.take_back(1).is_some());
             }
             handoff.close();
-            assert_eq!(waiting.join().unwrap() + mine, 2);
+            assert_eq!(waiting.expect("nobody was free").join().unwrap() + mine, 2);
+            assert_eq!(handoff.state.lock().free, 0);
+        });
+    }
+
+    /// The thread that was to take one core takes another one, for which none could be started: the next offer brings a
+    /// thread for the one that is left.
+    #[test]
+    fn loom_an_offer_that_was_left_without_a_thread_gets_one_with_the_next() {
+        model(|| {
+            let handoff = Arc::new(Handoff::new());
+            let mut started = Vec::new();
+            let mut start = || {
+                let handoff = handoff.clone();
+                started.push(thread::spawn(move || handoff.seat_of_started().claim(LONG).is_some()));
+                Ok(())
+            };
+            handoff.offer(0, "core", &mut start).unwrap();
+            let taken_back = match handoff.offer(1, "core", cannot_start) {
+                Ok(()) => panic!("only one was started"),
+                Err(_) => handoff.take_back(1).is_some(),
+            };
+            handoff.offer(2, "core", &mut start).unwrap();
+            // In a model this ends only when each core has its thread.
+            while !handoff.state.lock().offered.is_empty() {
+                thread::yield_now();
+            }
+            handoff.close();
+            let claimed =
+                started.into_iter().filter_map(|thread| thread.join().unwrap().then_some(())).count();
+            assert_eq!(claimed + usize::from(taken_back), 3);
             assert_eq!(handoff.state.lock().free, 0);
         });
     }
@@ -182,13 +257,33 @@ mod tests {
     fn an_impatient_thread_leaves_and_is_not_counted_on() {
         let handoff = Handoff::new();
         assert_eq!(handoff.sit_down().claim(Duration::ZERO), None);
-        assert!(!handoff.offer(0, "core"));
-        drop(handoff.seat_of_started());
-        assert!(!handoff.offer(1, "other core"));
+        assert!(handoff.offer(0, "core", cannot_start).is_err(), "nobody is free");
+        let mut starts = 0;
+        let mut start = || {
+            starts += 1;
+            Ok(())
+        };
+        handoff.offer(1, "other core", &mut start).unwrap();
+        handoff.offer(2, "third core", &mut start).unwrap();
+        assert_eq!(starts, 3, "one for each offer");
         handoff.close();
         // Also after the close: a core that was offered is run to its end.
-        assert!(handoff.seat_of_started().claim(LONG).is_some());
-        assert!(handoff.sit_down().claim(LONG).is_some());
+        for _ in 0..3 {
+            assert!(handoff.seat_of_started().claim(LONG).is_some());
+        }
         assert_eq!(handoff.sit_down().claim(LONG), None);
+    }
+
+    #[cfg(not(rt_loom))]
+    #[test]
+    fn a_start_that_panics_leaves_the_count_in_order() {
+        use std::panic::{AssertUnwindSafe, catch_unwind};
+        let handoff = Handoff::new();
+        let panics = || -> io::Result<()> { panic!("start") };
+        catch_unwind(AssertUnwindSafe(|| handoff.offer(0, "core", panics))).unwrap_err();
+        assert_eq!(handoff.state.lock().free, 0);
+        assert_eq!(handoff.take_back(0), Some("core"));
+        let _seat = handoff.sit_down();
+        handoff.offer(0, "core", nobody_starts).unwrap();
     }
 }

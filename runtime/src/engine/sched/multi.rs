@@ -73,7 +73,6 @@ struct NobodyComes<'a>(&'a Worker<Multi>);
 
 impl Drop for NobodyComes<'_> {
     fn drop(&mut self) {
-        drop(self.0.shared.policy.handoff.seat_of_started());
         self.0.take_back();
     }
 }
@@ -96,11 +95,8 @@ impl Worker<Multi> {
             // Somebody who is awake sooner than a new thread.
             wake_one(shared, self.index);
         }
-        if handoff.offer(self.index, core) {
-            return true;
-        }
         let nobody_comes = NobodyComes(self);
-        if start_thread(shared, None).is_ok() {
+        if handoff.offer(self.index, core, || start_thread(shared, None)).is_ok() {
             std::mem::forget(nobody_comes);
             return true;
         }
