@@ -15,6 +15,7 @@ use runtime::time;
 use crate::acts;
 use crate::ctx::{Clock, Ctx, Home, Land, expect_done};
 use crate::foreign::{Foreign, dawdle, wait_for};
+use crate::lateness::{self, Observer};
 use crate::ledger::{self, Ledger, Totals};
 
 #[derive(Clone, Copy)]
@@ -32,9 +33,11 @@ enum Kind {
     Set,
     /// On one thread, with a clock that stands.
     Paused,
+    /// Any of the others but the last one, with long polls and a record of lateness.
+    Late,
 }
 
-pub(crate) const FLAVOURS: [Flavour; 7] = [
+pub(crate) const FLAVOURS: [Flavour; 8] = [
     Flavour { name: "current", kind: Kind::Current },
     Flavour { name: "multi1", kind: Kind::Multi(1) },
     Flavour { name: "multi2", kind: Kind::Multi(2) },
@@ -42,6 +45,7 @@ pub(crate) const FLAVOURS: [Flavour; 7] = [
     Flavour { name: "local", kind: Kind::Local },
     Flavour { name: "set", kind: Kind::Set },
     Flavour { name: "paused", kind: Kind::Paused },
+    Flavour { name: "late", kind: Kind::Late },
 ];
 
 /// A runtime, on whatever threads.
@@ -141,6 +145,7 @@ pub(crate) fn run(
     totals: &mut Totals,
 ) {
     let (kind, clock, set) = match flavour.kind {
+        Kind::Late => return run_late(number, rng, totals),
         Kind::Set => {
             let kinds = [Kind::Current, Kind::Multi(1), Kind::Multi(2), Kind::Multi(4)];
             (kinds[rng.usize(..4)], Clock::Real, Some(LocalSet::new()))
@@ -207,6 +212,29 @@ pub(crate) fn run(
     ledger.settle(patience, totals);
     ledger.stage("ending the foreign threads");
     foreign.end();
+}
+
+/// Runs one that keeps a record of lateness, and ends the process if something comes late without an excuse.
+fn run_late(number: u64, rng: &mut fastrand::Rng, totals: &mut Totals) {
+    let kind = match rng.u32(..8) {
+        0 => Kind::Current,
+        1 => Kind::Local,
+        _ => Kind::Multi([1, 2, 2, 3, 4, 8, 64][rng.usize(..7)]),
+    };
+    let runtime = Built::new(kind, Clock::Real, rng);
+    let workers = runtime.handle().metrics().num_workers();
+    let (observer, thread) = Observer::start(format!("episode {number}, late, {workers} workers"), workers);
+    let root = lateness::root(observer.clone(), rng.fork());
+    match (&runtime, rng.u32(..3)) {
+        (Built::Shared(runtime), 0) => {
+            runtime.block_on(runtime.spawn(root)).expect("the root does not panic");
+        }
+        (Built::Shared(runtime), 1) => LocalSet::new().block_on(runtime, root),
+        _ => runtime.block_on(root),
+    }
+    observer.stop(&mut totals.lateness);
+    thread.join().expect("the observer does not panic");
+    runtime.end(rng);
 }
 
 /// Runs the root of the acts in one of the ways there are. Returns the handles of what was left running.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use runtime::runtime::{Handle, RuntimeMetrics};
 
 use crate::foreign::Signal;
+use crate::lateness::Record;
 
 /// Counts everything that moves; the watchdog barks when it stands still.
 static MOVES: AtomicU64 = AtomicU64::new(0);
@@ -52,9 +53,12 @@ pub(crate) struct Homebound {
     not_send: PhantomData<Rc<()>>,
 }
 
-/// How many of each kind there were.
+/// How many of each kind there were, and how late things came.
 #[derive(Default)]
-pub(crate) struct Totals(BTreeMap<&'static str, u64>);
+pub(crate) struct Totals {
+    dropped: BTreeMap<&'static str, u64>,
+    pub(crate) lateness: Record,
+}
 
 impl Ledger {
     pub(crate) fn new(name: String, handle: &Handle) -> Arc<Self> {
@@ -138,7 +142,7 @@ impl Ledger {
             thread::sleep(Duration::from_millis(1));
         }
         for entry in self.entries.lock().unwrap().iter() {
-            *totals.0.entry(entry.kind).or_default() += 1;
+            *totals.dropped.entry(entry.kind).or_default() += 1;
         }
     }
 }
@@ -221,7 +225,7 @@ impl fmt::Display for Ledger {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kinds: Vec<String> = self.0.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let kinds: Vec<String> = self.dropped.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         f.write_str(&kinds.join(", "))
     }
 }

@@ -17,6 +17,7 @@
 //! | `local` | a `LocalRuntime` |
 //! | `set` | a `LocalSet` on one of the first four |
 //! | `paused` | `current` or `local` with a clock that stands, is advanced, or is resumed now and then |
+//! | `late` | any of these but sets and `paused`, 1 to 64 workers, with long polls, and with a record of how late things come |
 //!
 //! The seed is printed first. It determines what is done, not how the threads meet while doing it.
 //!
@@ -29,6 +30,7 @@ mod ctx;
 mod episode;
 mod events;
 mod foreign;
+mod lateness;
 mod ledger;
 mod local;
 
@@ -116,6 +118,7 @@ fn main() -> ExitCode {
         }
     }
     ledger::wait_for_threads(threads, arguments.patience);
+    print!("{}", totals.lateness);
     println!("{episodes} episodes; each of {totals} was dropped once, and no wake-up was lost");
     ExitCode::SUCCESS
 }
