@@ -1,4 +1,4 @@
-//! Ctrl-C and a request to terminate, as events that a session waits for.
+//! Ctrl-C, a request to terminate and a terminal that goes away, as events that a session waits for.
 //!
 //! Next file to read: `exec.rs`.
 #![forbid(unsafe_code)]
@@ -10,7 +10,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::child::Event;
@@ -32,12 +32,19 @@ impl Interrupts {
         Self { count: Arc::default(), released: Arc::default(), events }
     }
 
-    /// Takes SIGINT and SIGTERM over: each is a request from now on.
+    /// Takes SIGINT, SIGTERM and SIGHUP over: each is a request from now on. A SIGHUP that was ignored when the program
+    /// started, as `nohup` has it, stays ignored.
     pub(super) fn listen(&self) -> io::Result<()> {
-        for signal in [SIGINT, SIGTERM] {
+        let mut requests = vec![SIGINT, SIGTERM];
+        if !is_ignored(SIGHUP) {
+            requests.push(SIGHUP);
+        }
+        for &signal in &requests {
             signal_hook::flag::register_conditional_default(signal, self.released.clone())?;
         }
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        // With a handler, a write past a limit on the size of files is an error; without one it ends the process.
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+        let mut signals = Signals::new(requests)?;
         let interrupts = self.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let mut last: Option<Instant> = None;
@@ -65,5 +72,30 @@ impl Interrupts {
     /// Gives the signals back: from now on they end the process as they do by default.
     pub(super) fn release(&self) {
         self.released.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Whether this process ignores a signal. Where the system does not say: no.
+fn is_ignored(signal: i32) -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, signal))
+}
+
+/// What `/proc/self/status` says of a signal.
+fn ignores(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_mask_of_ignored_signals_is_read_by_bit() {
+        let status = "Name:\trtbench\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000001000001\n";
+        assert!(ignores(status, SIGHUP) && ignores(status, SIGXFSZ));
+        assert!(!ignores(status, SIGINT) && !ignores(status, SIGTERM));
+        assert!(!ignores("SigIgn:\tnonsense\n", SIGHUP) && !ignores("", SIGHUP));
     }
 }
