@@ -385,6 +385,22 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
+fn a_file_without_an_end_is_read_no_further_than_a_profile_can_go() {
+    let sandbox = Sandbox::new();
+    for command in ["run", "check"] {
+        // A program that read on would be stopped by the limit on its memory, in KiB.
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.current_dir(sandbox.0.path());
+        shell.args(["-c", "ulimit -v 3000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_rtbench"), command]);
+        let output = shell.arg("/dev/zero").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said, "error: /dev/zero has more than 1048576 bytes; that is no profile\n");
+        assert_eq!(output.status.code(), Some(2));
+    }
+    assert_eq!(sandbox.files(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
 fn a_file_whose_name_cannot_name_a_report_needs_a_name_inside() {
     let sandbox = Sandbox::new();
     sandbox.write("my profile.toml", "[[workload]]\nkind = \"echo\"\n");

@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -103,10 +105,13 @@ fn read_text(path: &Path) -> Result<String> {
     if metadata.is_dir() {
         bail!("{shown} is a folder; give the path of a profile in it, a TOML file");
     }
-    if metadata.len() > MAX_BYTES {
-        bail!("{shown} has {} bytes; that is no profile", metadata.len());
+    // A device or a pipe has no length, and may have no end.
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    read.with_context(|| format!("cannot read {shown}"))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        bail!("{shown} has more than {MAX_BYTES} bytes; that is no profile");
     }
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
