@@ -6,6 +6,7 @@ mod build;
 mod support;
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::thread;
@@ -89,6 +90,16 @@ fn what_is_no_plugin_is_refused_by_what_it_is() {
         let ran = run(&dir, &plugin, "raw", "");
         assert_refused(&dir, &ran, &plugin, 2, &[part, "help: "]);
     }
+    // A plan could not say where this one is.
+    let unnameable = dir.path().join(std::ffi::OsStr::from_bytes(b"\xff.so"));
+    fs::copy(raw(&dir, "fine", &[]), &unnameable).unwrap();
+    let ran = run(&dir, &unnameable, "raw", "");
+    assert_eq!(ran.code, Some(2), "{}", ran.said);
+    assert!(ran.said.contains("its path is not UTF-8 text") && ran.said.contains("help: "), "{}", ran.said);
+    let mut check = rtbench(&dir);
+    check.args(["check", "profile.toml", "--plugin"]).arg(&unnameable);
+    assert_eq!(check.output().unwrap().status.code(), Some(2), "check says what run would");
+    assert!(report(&dir).is_none());
     // The system's loader may die of this one; then that is told.
     let half = file("half.so", &whole[..whole.len() / 2]);
     let ran = run(&dir, &half, "raw", "");

@@ -87,6 +87,11 @@ impl Keys<'_> {
                     (format!("# {key}"), format!("# {} has no such knob", self.profile.engine))
                 }
                 Value::Null => (format!("# {key}"), "# left to the runtime".to_owned()),
+                // Such a path is the command line's.
+                _ if inner(key) == "report.dir" && self.profile.report.dir.to_str().is_none() => {
+                    let path = self.profile.report.dir.display();
+                    (format!("# {key}"), format!("# {path}: not UTF-8 text, so only --out can say it"))
+                }
                 _ if written(&inner(key)) => (format!("{key} = {}", toml(value)), String::new()),
                 _ => (format!("{key} = {}", toml(value)), "# default".to_owned()),
             };

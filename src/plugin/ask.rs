@@ -104,6 +104,14 @@ impl Inspector {
             Fault::code(shown.clone(), Failure::broken(format!("{what}: {error}")))
         };
         let path = match fs::canonicalize(file) {
+            // Plans and reports name it, and they are text.
+            Ok(path) if path.to_str().is_none() => {
+                let message = format!("its path is not UTF-8 text: {}", path.display());
+                return Err(fault(
+                    Blame::Path,
+                    Failure::input(message, "rename the folder, or copy the file"),
+                ));
+            }
             Ok(path) if path.is_file() => path,
             Ok(_) => {
                 let failure = Failure::input("it is not a file", "give the path of the library");

@@ -26,7 +26,8 @@ const BUILT_FROM: &str = env!("CARGO_MANIFEST_DIR");
 /// A name that no crate can have, a folder that is there already, a checkout that is none, or files that cannot be
 /// written.
 pub(crate) fn new(path: &Path, engine: EngineKind, sdk: Option<&Path>) -> Result<PathBuf> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = &*name;
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 64 || !name.chars().all(fits) {
         bail!(
@@ -54,7 +55,9 @@ pub(crate) fn new(path: &Path, engine: EngineKind, sdk: Option<&Path>) -> Result
             manifest.display()
         );
     };
-    let source = toml::Value::from(sdk.join(folder).display().to_string());
+    let Some(source) = sdk.join(folder).to_str().map(toml::Value::from) else {
+        bail!("the path of the checkout, {}, is not UTF-8 text, and a manifest is", sdk.display());
+    };
     let dependency = format!("workloads = {{ package = \"{package}\", path = {source} }}");
     let crate_name = name.replace('-', "_");
     let write = || -> Result<()> {

@@ -98,7 +98,8 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 /// The profile with every default filled in. Written as TOML, it is a profile that plans the same runs; a `null` is
-/// what the runtime chooses by itself, or a knob that its engine does not have.
+/// what the runtime chooses by itself, or a knob that its engine does not have. A path that is not UTF-8 text, which
+/// only the command line can give, is written with replacement characters.
 pub(crate) fn effective(profile: &Profile) -> Value {
     let mut runtime = json!(resolved(&profile.runtime));
     if let Ok(engine) = engines::find(profile.engine) {
@@ -127,7 +128,7 @@ pub(crate) fn effective(profile: &Profile) -> Value {
         "duration": human(profile.duration),
         "runtime": runtime,
         "workload": profile.workloads.iter().map(workload).collect::<Vec<_>>(),
-        "report": { "dir": profile.report.dir, "interval": human(profile.report.interval) },
+        "report": { "dir": profile.report.dir.to_string_lossy(), "interval": human(profile.report.interval) },
         "compare": {
             "blocks": compare.blocks,
             "warmup": human(compare.warmup),
