@@ -108,7 +108,12 @@ struct Running {
 /// Starts a run that would take an hour, and waits until it has measured something.
 fn start() -> Running {
     let dir = TempDir::new().unwrap();
-    let mut command = rtbench(&dir);
+    let command = rtbench(&dir);
+    start_as(dir, command)
+}
+
+/// The same with a command that ends up as the program.
+fn start_as(dir: TempDir, mut command: Command) -> Running {
     command.args(["run", &config("server"), "--warmup", "100ms", "--duration", "1h"]);
     command.args(["--set", "report.interval=50ms", "--set", "workload.echo.rate=500"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -250,7 +255,7 @@ fn list_shows_every_workload_and_each_parameter() {
 
 #[test]
 fn ctrl_c_keeps_what_was_measured() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let running = start();
         running.signal(signal);
         let (dir, code, printed, said) = running.end();
@@ -261,6 +266,25 @@ fn ctrl_c_keeps_what_was_measured() {
         assert!(completed(&report) > 0);
         assert!(printed.contains("interrupted") && printed.contains("index.html"), "{printed}");
     }
+}
+
+#[test]
+fn a_run_that_was_started_with_nohup_outlives_its_terminal() {
+    let dir = TempDir::new().unwrap();
+    let mut shell = Command::new("/bin/sh");
+    shell.current_dir(dir.path()).stdin(Stdio::null());
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_rtbench")]);
+    let running = start_as(dir, shell);
+    let status = fs::read_to_string(format!("/proc/{}/status", running.child.id())).unwrap();
+    let hangup = |mask: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(mask)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap() & 1 == 1
+    };
+    assert!(hangup("SigIgn:") && !hangup("SigCgt:"), "{status}");
+    running.signal(Signal::TERM);
+    let (dir, code, _, said) = running.end();
+    assert_eq!(code, Some(130), "{said}");
+    assert_eq!(report(&dir)["status"], "interrupted");
 }
 
 #[test]
@@ -279,14 +303,61 @@ fn a_measuring_process_that_is_killed_costs_the_run_but_not_the_report() {
 }
 
 #[test]
-fn a_killed_run_takes_its_measuring_process_along_and_leaves_no_half_report() {
+fn a_killed_run_takes_its_measuring_process_along_and_leaves_its_log_to_the_next_run() {
     let mut running = start();
     running.signal(Signal::KILL);
     let status = running.child.wait().unwrap();
     assert_eq!(status.signal(), Some(9));
     wait_until_gone(&running.measuring, "the measuring process outlives its parent");
     let visible = |path: &PathBuf| !path.file_name().unwrap().to_str().unwrap().starts_with('.');
-    assert!(!reports(&running.dir).iter().any(visible));
+    assert!(!reports(&running.dir).iter().any(visible), "no half report");
+    let mut next = rtbench(&running.dir);
+    next.args(["run", &config("server"), "--quiet", "--warmup", "0s", "--duration", "200ms"]);
+    let output = next.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let kept = reports(&running.dir).into_iter().find(|path| path.to_str().unwrap().ends_with("-incomplete"));
+    let kept = kept.unwrap();
+    assert!(text(&output.stderr).contains(kept.file_name().unwrap().to_str().unwrap()));
+    let log = fs::read_to_string(kept.join("latency.hlog")).unwrap();
+    assert!(log.starts_with("#[Logged with rtbench") && log.lines().count() > 6, "{log}");
+}
+
+/// A limit on the size of files, which fails a write as a full disk does.
+#[test]
+fn a_disk_that_is_full_at_the_end_costs_files_and_not_the_summary() {
+    let dir = TempDir::new().unwrap();
+    let mut shell = Command::new("/bin/sh");
+    shell.current_dir(dir.path()).env("TMPDIR", dir.path()).stdin(Stdio::null());
+    // Room for a log of a few slices, and for nothing else. The shell's unit is 512 bytes.
+    shell.args(["-c", "ulimit -f 32; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_rtbench")]);
+    shell.args(["run", &config("server"), "--quiet", "--warmup", "0s", "--duration", "300ms"]);
+    shell.args(["--set", "report.interval=300ms", "--set", "workload.echo.rate=300"]);
+    let Output { status, stdout, stderr } = shell.output().unwrap();
+    let (printed, said) = (text(&stdout), text(&stderr));
+    assert_eq!(status.code(), Some(1), "{printed}{said}");
+    assert!(printed.contains("latency ") && printed.contains(" completed"), "{printed}");
+    assert!(said.contains("index.html`") && said.contains("\nlost: index.html"), "{said}");
+    let kept = reports(&dir).pop().unwrap();
+    assert!(kept.to_str().unwrap().ends_with("-incomplete"), "{kept:?}");
+    assert!(printed.contains("saved: latency.hlog") && printed.contains("-incomplete"), "{printed}");
+    assert!(fs::metadata(kept.join("latency.hlog")).unwrap().len() > 0);
+}
+
+#[test]
+fn a_report_goes_where_it_is_told_to_whatever_bytes_the_path_has() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join(std::ffi::OsStr::from_bytes(b"out-\xff"));
+    let output = rtbench(&dir).arg("check").arg(config("server")).arg("--out").arg(&out).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).lines().any(|line| line.starts_with("# dir") && line.contains("--out")));
+    let mut command = rtbench(&dir);
+    command.args(["run", &config("server"), "--quiet", "--warmup", "0s", "--duration", "200ms"]);
+    let output = command.arg("--out").arg(&out).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report = fs::read_dir(&out).unwrap().next().unwrap().unwrap().path();
+    assert!(report.join("index.html").exists());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use anyhow::Result;
 use super::Exit;
 use super::args::Run;
 use crate::profile::{self, Profile};
-use crate::report::{self, ReportDir};
+use crate::report::{self, ReportDir, Trouble, Written};
 use crate::session::Session;
 use crate::session::record::{Outcome, ProfileInfo, RunRecord};
 use crate::term::{self, Progress};
@@ -25,23 +25,27 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
     let profile = profile::load(&args.source.path, &args.source.settings, &args.subject.subject())?;
     let profile = profile::overridden(profile, &args.source.overrides());
     let dir = ReportDir::prepare(&profile.report.dir, &profile.name, SystemTime::now())?;
+    for path in dir.recovered() {
+        let path = path.display();
+        term::complain(&format!("note: {path} has the log of an earlier run that was killed"));
+    }
+    let mut log = dir.log()?;
     let session = Session::new()?;
-    let records = session.measure(&profile::plan(&profile), &mut Progress::new(args.quiet));
+    let plan = profile::plan(&profile);
+    let records = session.measure(&plan, &mut log, &mut Progress::new(args.quiet));
+    drop(log);
     complain(&records);
-    let mut exit = match () {
+    let exit = match () {
         () if session.interrupted() => Exit::Interrupted,
         () => worst(&records),
     };
-    if let Err(error) = tell(&profile, &records, &dir) {
-        term::complain(&format!("error: {error:#}"));
-        exit = Exit::Failure;
-    }
+    let told = tell(&profile, &records, &dir);
     session.release();
-    Ok(exit)
+    Ok(if told { exit } else { Exit::Failure })
 }
 
-/// Writes the report and prints the summary, if anything was measured.
-fn tell(profile: &Profile, records: &[RunRecord], dir: &ReportDir) -> Result<()> {
+/// Prints the summary and writes the report, if anything was measured. Whether all of it went well.
+fn tell(profile: &Profile, records: &[RunRecord], dir: &ReportDir) -> bool {
     if records.iter().all(|record| record.intervals.is_empty()) {
         for record in records {
             for warning in &record.warnings {
@@ -49,18 +53,45 @@ fn tell(profile: &Profile, records: &[RunRecord], dir: &ReportDir) -> Result<()>
             }
         }
         term::complain("nothing was measured, so there is no report");
-        return Ok(());
+        return true;
     }
     let info = ProfileInfo {
         name: profile.name.clone(),
         path: profile.path.clone(),
         effective: profile::effective(profile),
     };
-    let written = dir.write(&info, records)?;
-    let mut text = report::summary(&info, records, term::color(&io::stdout()));
-    text.push_str(&format!("\nreport: {}\n", written.path.join("index.html").display()));
-    term::print(&text)?;
-    Ok(())
+    let account = report::Account::new(&info, records);
+    // First what needs no room on a disk.
+    let printed = term::print(&account.summary(term::color(&io::stdout())));
+    let written = account.files().and_then(|files| dir.write(&files));
+    let (place, told) = match written {
+        Ok(written) => place(&written),
+        Err(error) => {
+            term::complain(&format!("error: {error:#}; nothing of the report could be saved"));
+            return false;
+        }
+    };
+    let printed = printed.and_then(|()| term::print(&place));
+    if let Err(error) = &printed {
+        term::complain(&format!("error: cannot print the summary: {error}"));
+        term::complain(place.trim());
+    }
+    printed.is_ok() && told
+}
+
+/// Where the report is, and whether it is there as it was to be; if not, says so.
+fn place(written: &Written) -> (String, bool) {
+    let path = &written.path;
+    let page = format!("\nreport: {}\n", path.join("index.html").display());
+    let Some(Trouble { error, lost, saved }) = &written.trouble else { return (page, true) };
+    term::complain(&format!("error: {error:#}"));
+    if lost.is_empty() {
+        term::complain("the report is whole, in the folder for temporary files instead");
+        return (page, false);
+    }
+    term::complain(&format!("lost: {}", lost.join(", ")));
+    let saved = saved.join(", ");
+    (format!("\nsaved: {saved} in {}\n", path.display()), false)
 }
 
 /// Tells of each run that failed.

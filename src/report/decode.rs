@@ -150,7 +150,7 @@ pub(crate) fn slug(name: &str) -> String {
     if slug.is_empty() { "unnamed".to_owned() } else { slug.to_owned() }
 }
 
-fn unique(slug: String, taken: &mut BTreeSet<String>) -> String {
+pub(super) fn unique(slug: String, taken: &mut BTreeSet<String>) -> String {
     let numbered = (2..).map(|number| format!("{slug}-{number}"));
     let free = std::iter::once(slug.clone()).chain(numbered).find(|name| !taken.contains(name));
     let free = free.expect("numbers do not end");

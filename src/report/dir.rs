@@ -1,9 +1,9 @@
 //! The report's folder: proved writable before the run, put in place in one step after it. Next: `model.rs`.
 //!
-//! Files are written to a hidden folder beside the final one, which is then renamed. A run that is killed leaves
-//! only that hidden folder. Its owner holds a lock on it (`flock`, gone with the process), so the next run can tell
-//! an abandoned one and remove it. The hidden name holds the final one, which is thereby reserved: two runs that
-//! start in the same second get different names.
+//! Files are written to a hidden folder beside the final one, which is then renamed. The log grows in it during the run.
+//! A run that is killed leaves only that hidden folder. Its owner holds a lock on it (`flock`, gone with the process), so
+//! the next run can tell an abandoned one: it keeps the log, under a visible name, and removes the rest. The hidden name
+//! holds the final one, which is thereby reserved: two runs that start in the same second get different names.
 #![forbid(unsafe_code)]
 
 use std::cell::RefCell;
@@ -14,24 +14,29 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow};
-use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::session::record::{ProfileInfo, RunRecord};
-
 use super::assemble::timestamp;
 use super::decode::slug;
-use super::machine::Machine;
+use super::hlog::Log;
 
 /// How an unfinished folder's name begins and ends.
 const UNFINISHED: (&str, &str) = (".", ".rtbench-unfinished");
+
+/// How the name of a folder ends that holds less than a report.
+const INCOMPLETE: &str = "-incomplete";
+
+/// The file that grows during a run.
+const LOG: &str = "latency.hlog";
 
 /// A place for a report. Dropped without a [`write`](Self::write), it leaves nothing.
 #[derive(Debug)]
 pub(crate) struct ReportDir {
     path: PathBuf,
     staging: RefCell<Option<Staging>>,
+    /// What killed runs had measured, under the names that it has now.
+    recovered: Vec<PathBuf>,
     /// Dropped after `staging`: the folders above it that were made for it.
     _made: MadeFolders,
 }
@@ -41,17 +46,31 @@ pub(crate) struct ReportDir {
 pub(crate) struct Written {
     /// The folder; `index.html` in it is the page to open first.
     pub(crate) path: PathBuf,
+    /// Why it is not where it was to be, or not whole.
+    pub(crate) trouble: Option<Trouble>,
+}
+
+/// Why a report is not as it was to be.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    /// What the file system said of the first file that could not be written.
+    pub(crate) error: anyhow::Error,
+    /// The files that are nowhere. Empty: the report is whole, in another place.
+    pub(crate) lost: Vec<String>,
+    /// The files that are in [`Written::path`].
+    pub(crate) saved: Vec<String>,
 }
 
 impl ReportDir {
-    /// Makes sure that `<root>/<profile>-<UTC time>` can be written, and removes what killed runs left in `root`.
+    /// Makes sure that `<root>/<profile>-<UTC time>` can be written. Of what killed runs left in `root`, it keeps what
+    /// they had measured, and removes the rest.
     ///
     /// # Errors
     ///
     /// A message for people when `root` cannot be made or written.
     pub(crate) fn prepare(root: &Path, profile: &str, started: SystemTime) -> Result<Self> {
         let made = MadeFolders::make(root).with_context(|| cannot("create the report folder", root))?;
-        remove_abandoned(root);
+        let recovered = clear_abandoned(root);
         let stem = format!("{}-{}", slug(profile), utc_stamp(started));
         for name in numbered(&stem) {
             let path = root.join(&name);
@@ -60,29 +79,109 @@ impl ReportDir {
             }
             let staging = Staging::make(&root.join(format!("{}{name}{}", UNFINISHED.0, UNFINISHED.1)));
             if let Some(staging) = staging.with_context(|| cannot("write to the report folder", root))? {
-                return Ok(Self { path, staging: RefCell::new(Some(staging)), _made: made });
+                return Ok(Self { path, staging: RefCell::new(Some(staging)), recovered, _made: made });
             }
         }
         Err(anyhow!("no name is left for a report in `{}`", root.display()))
     }
 
-    /// Writes all files of the report and puts the folder in its place. It can be called once.
+    /// Where that is which runs had measured that were killed.
+    pub(crate) fn recovered(&self) -> &[PathBuf] {
+        &self.recovered
+    }
+
+    /// The log of the run, which grows in the folder.
     ///
     /// # Errors
     ///
-    /// What the file system says; nothing of the report is left then.
-    pub(crate) fn write(&self, profile: &ProfileInfo, runs: &[RunRecord]) -> Result<Written> {
-        self.put(super::files(profile, runs, Machine::this(), Timestamp::now())?)
+    /// A message for people when it cannot be made.
+    pub(crate) fn log(&self) -> Result<Log<File>> {
+        let staging = self.staging.borrow();
+        let path = staging.as_ref().context("the report has already been written")?.path.join(LOG);
+        Ok(Log::new(File::create_new(&path).with_context(|| cannot("write", &path))?))
     }
 
-    pub(super) fn put(&self, files: Vec<super::File>) -> Result<Written> {
+    /// Writes all files of the report and puts the folder in its place. It can be called once.
+    ///
+    /// If there is no room for it, the report goes into the system's folder for temporary files; if there is none
+    /// either, what could be written stays, in a folder whose name says so.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says; nothing could be saved then.
+    pub(crate) fn write(&self, files: &[super::File]) -> Result<Written> {
+        self.write_or(files, &std::env::temp_dir())
+    }
+
+    fn write_or(&self, files: &[super::File], elsewhere: &Path) -> Result<Written> {
         let staging = self.staging.take().context("the report has already been written")?;
-        for (name, content) in &files {
-            let path = staging.path.join(name);
-            write_file(&path, content).with_context(|| cannot("write", &path))?;
+        let mut saved = Vec::new();
+        let mut trouble: Option<Trouble> = None;
+        let mut note = |name: &str, written: io::Result<bool>| match written {
+            Ok(false) => {}
+            Ok(true) => saved.push(name.to_owned()),
+            Err(error) => {
+                let path = staging.path.join(name);
+                // Half a file is none, except for a log; and a smaller file may still have room.
+                if name != LOG {
+                    let _ = fs::remove_file(&path);
+                }
+                let error = anyhow::Error::new(error).context(cannot("write", &path));
+                let trouble = trouble.get_or_insert(Trouble { error, lost: Vec::new(), saved: Vec::new() });
+                trouble.lost.push(name.to_owned());
+            }
+        };
+        note(LOG, sync(&staging.path.join(LOG)));
+        for (name, content) in files {
+            note(name, write_file(&staging.path.join(name), content).map(|()| true));
         }
-        let path = staging.finish(&self.path).with_context(|| cannot("finish the report", &self.path))?;
-        Ok(Written { path })
+        let Some(trouble) = trouble else {
+            let path = staging.finish(&self.path).with_context(|| cannot("finish the report", &self.path))?;
+            return Ok(Written { path, trouble: None });
+        };
+        if let Ok(path) = self.whole_elsewhere(&staging, files, elsewhere) {
+            return Ok(Written { path, trouble: Some(Trouble { lost: Vec::new(), ..trouble }) });
+        }
+        if saved.is_empty() {
+            return Err(trouble.error);
+        }
+        let path = staging.finish(&with_suffix(&self.path, INCOMPLETE)).context(trouble.error.to_string())?;
+        Ok(Written { path, trouble: Some(Trouble { saved, ..trouble }) })
+    }
+
+    /// Writes the whole report into a folder in `elsewhere`.
+    fn whole_elsewhere(
+        &self,
+        from: &Staging,
+        files: &[super::File],
+        elsewhere: &Path,
+    ) -> io::Result<PathBuf> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let hidden = elsewhere.join(format!("{}rtbench-{name}{}", UNFINISHED.0, UNFINISHED.1));
+        let staging = Staging::make(&hidden)?.ok_or(io::ErrorKind::AlreadyExists)?;
+        let log = from.path.join(LOG);
+        if log.exists() {
+            fs::copy(log, staging.path.join(LOG))?;
+        }
+        for (name, content) in files {
+            write_file(&staging.path.join(name), content)?;
+        }
+        staging.finish(&elsewhere.join(format!("rtbench-{name}")))
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+/// Has a file's content reach the disk. Whether there is any.
+fn sync(path: &Path) -> io::Result<bool> {
+    match File::open(path) {
+        Ok(file) => file.sync_all().and_then(|()| Ok(file.metadata()?.len() > 0)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -189,21 +288,30 @@ pub(crate) fn lock(path: &Path) -> io::Result<Option<File>> {
     Ok(same.then_some(folder))
 }
 
-/// Removes the unfinished folders in `root` that no living run holds. What cannot be removed is left.
-fn remove_abandoned(root: &Path) {
+/// Takes care of the unfinished folders in `root` that no living run holds: those with a log become visible with
+/// nothing else in them, the others are removed. What cannot be removed is left.
+fn clear_abandoned(root: &Path) -> Vec<PathBuf> {
+    let mut recovered = Vec::new();
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let unfinished = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(UNFINISHED.0))
-            .is_some_and(|name| name.ends_with(UNFINISHED.1));
-        if !unfinished || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        let name = name.to_str().and_then(|name| name.strip_prefix(UNFINISHED.0));
+        let Some(name) = name.and_then(|name| name.strip_suffix(UNFINISHED.1)) else { continue };
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
-        if let Ok(Some(_lock)) = lock(&entry.path()) {
-            let _ = fs::remove_dir_all(entry.path());
+        let Ok(Some(lock)) = lock(&entry.path()) else { continue };
+        let abandoned = Staging { path: entry.path(), _lock: Some(lock), finished: false };
+        if fs::metadata(entry.path().join(LOG)).is_ok_and(|log| log.len() > 0) {
+            for other in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+                if other.file_name() != LOG {
+                    let _ = fs::remove_file(other.path());
+                }
+            }
+            recovered.extend(abandoned.finish(&root.join(format!("{name}{INCOMPLETE}"))));
         }
     }
+    recovered.sort();
+    recovered
 }
 
 /// The folders that had to be made for a report; those still empty are removed on drop.
@@ -237,9 +345,11 @@ impl Drop for MadeFolders {
 mod tests {
     use tempfile::TempDir;
 
+    use super::super::Account;
     use super::super::model::Report;
     use super::super::synthetic::{profile, start, with_samples};
     use super::*;
+    use crate::session::record::Slices as _;
 
     fn inside(path: &Path) -> Vec<String> {
         let entries = fs::read_dir(path).unwrap();
@@ -247,6 +357,13 @@ mod tests {
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    fn a_slice_in(log: &mut Log<File>) {
+        let run = with_samples([1]);
+        log.begin(&run.name);
+        log.hello(run.hello.as_ref().unwrap());
+        log.slice(&run.intervals[0]).unwrap();
     }
 
     fn some_files() -> Vec<super::super::File> {
@@ -259,7 +376,11 @@ mod tests {
         let deep = root.path().join("some/where");
         let dir = ReportDir::prepare(&deep, "a profile/..", start()).unwrap();
         assert_eq!(inside(&deep), [".a-profile-20261121T074500Z.rtbench-unfinished"]);
-        let written = dir.write(&profile(), &[with_samples([1])]).unwrap();
+        let runs = [with_samples([1])];
+        let files = Account::new(&profile(), &runs).files().unwrap();
+        a_slice_in(&mut dir.log().unwrap());
+        let written = dir.write(&files).unwrap();
+        assert!(written.trouble.is_none());
         assert_eq!(written.path, deep.join("a-profile-20261121T074500Z"));
         assert_eq!(
             inside(&written.path),
@@ -267,7 +388,7 @@ mod tests {
         );
         let report = fs::read(written.path.join("report.json")).unwrap();
         assert_eq!(serde_json::from_slice::<Report>(&report).unwrap().schema, "rtbench-report");
-        assert!(dir.write(&profile(), &[]).is_err());
+        assert!(dir.write(&[]).is_err());
         drop(dir);
         assert_eq!(inside(&deep), ["a-profile-20261121T074500Z"]);
     }
@@ -281,13 +402,50 @@ mod tests {
         assert_eq!(inside(&existing), Vec::<String>::new());
     }
 
-    #[test]
-    fn a_write_that_fails_midway_leaves_nothing() {
-        let root = TempDir::new().unwrap();
-        let dir = ReportDir::prepare(root.path(), "x", start()).unwrap();
+    /// Files of which one cannot be written anywhere.
+    fn some_files_and_an_impossible_one() -> Vec<super::super::File> {
         let mut files = some_files();
         files.insert(1, ("no/such/folder".to_owned(), Vec::new()));
-        let error = dir.put(files).unwrap_err();
+        files
+    }
+
+    #[test]
+    fn a_report_with_no_room_in_its_place_is_whole_in_the_other() {
+        let (root, temporary) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let dir = ReportDir::prepare(root.path(), "x", start()).unwrap();
+        a_slice_in(&mut dir.log().unwrap());
+        // A folder in the way of `b`, as a disk without room would be.
+        let hidden = root.path().join(".x-20261121T074500Z.rtbench-unfinished");
+        fs::create_dir(hidden.join("b")).unwrap();
+        let Written { path, trouble } = dir.write_or(&some_files(), temporary.path()).unwrap();
+        assert_eq!(path, temporary.path().join("rtbench-x-20261121T074500Z"));
+        assert_eq!(inside(&path), ["a", "b", "latency.hlog"]);
+        let trouble = trouble.unwrap();
+        assert!(trouble.lost.is_empty(), "{trouble:?}");
+        assert!(format!("{:#}", trouble.error).contains("unfinished/b"), "{trouble:?}");
+        assert_eq!(inside(root.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_report_with_no_room_anywhere_is_saved_as_far_as_it_can_be() {
+        let (root, temporary) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let dir = ReportDir::prepare(root.path(), "x", start()).unwrap();
+        a_slice_in(&mut dir.log().unwrap());
+        let Written { path, trouble } =
+            dir.write_or(&some_files_and_an_impossible_one(), temporary.path()).unwrap();
+        assert_eq!(path, root.path().join("x-20261121T074500Z-incomplete"));
+        assert_eq!(inside(&path), ["a", "b", "latency.hlog"]);
+        let trouble = trouble.unwrap();
+        assert_eq!(trouble.saved, ["latency.hlog", "a", "b"]);
+        assert_eq!(trouble.lost, ["no/such/folder"]);
+        assert_eq!(inside(temporary.path()), Vec::<String>::new(), "what was begun there is removed");
+    }
+
+    #[test]
+    fn a_report_of_which_nothing_can_be_written_leaves_nothing() {
+        let (root, temporary) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let dir = ReportDir::prepare(root.path(), "x", start()).unwrap();
+        let error = dir.write_or(&some_files_and_an_impossible_one()[1..2], temporary.path()).unwrap_err();
         assert!(format!("{error:#}").contains("no/such/folder"), "{error:#}");
         assert_eq!(inside(root.path()), Vec::<String>::new());
     }
@@ -298,41 +456,56 @@ mod tests {
         let prepare = || ReportDir::prepare(root.path(), "x", start()).unwrap();
         // Both at once: the second may not take the name that the first holds.
         let (first, second) = (prepare(), prepare());
-        let paths: Vec<PathBuf> = [second, first].map(|dir| dir.put(some_files()).unwrap().path).into();
+        let paths: Vec<PathBuf> = [second, first].map(|dir| dir.write(&some_files()).unwrap().path).into();
         assert_eq!(paths, ["x-20261121T074500Z-2", "x-20261121T074500Z"].map(|name| root.path().join(name)));
         // One after the other.
-        assert_eq!(prepare().put(some_files()).unwrap().path, root.path().join("x-20261121T074500Z-3"));
+        assert_eq!(prepare().write(&some_files()).unwrap().path, root.path().join("x-20261121T074500Z-3"));
         // Somebody takes the name during the run.
         let dir = ReportDir::prepare(root.path(), "y", start()).unwrap();
         let taken = root.path().join("y-20261121T074500Z");
         fs::create_dir(&taken).unwrap();
-        assert_eq!(dir.put(some_files()).unwrap().path, root.path().join("y-20261121T074500Z-2"));
+        assert_eq!(dir.write(&some_files()).unwrap().path, root.path().join("y-20261121T074500Z-2"));
         assert_eq!(inside(&taken), Vec::<String>::new());
         assert_eq!(inside(root.path()).len(), 5);
     }
 
     #[test]
-    fn what_a_killed_run_left_is_removed_and_what_a_living_one_holds_is_not() {
+    fn of_what_a_killed_run_left_the_log_is_kept_and_what_a_living_one_holds_is_not_touched() {
         let root = TempDir::new().unwrap();
         let living = ReportDir::prepare(root.path(), "living", start()).unwrap();
-        let dead = root.path().join(".dead-20261121T074500Z.rtbench-unfinished");
-        fs::create_dir(&dead).unwrap();
-        fs::write(dead.join("report.json"), "{").unwrap();
+        a_slice_in(&mut living.log().unwrap());
+        let dead = |name: &str, log: &str| {
+            let dead = root.path().join(format!(".{name}-20261121T074500Z.rtbench-unfinished"));
+            fs::create_dir(&dead).unwrap();
+            fs::write(dead.join("report.json"), "{").unwrap();
+            fs::write(dead.join("latency.hlog"), log).unwrap();
+        };
+        dead("measured", "#[a log]");
+        dead("early", "");
         fs::write(root.path().join(".a-file.rtbench-unfinished"), "not a folder").unwrap();
         fs::create_dir(root.path().join(".other")).unwrap();
-        let next = ReportDir::prepare(root.path(), "dead", start()).unwrap();
+        let next = ReportDir::prepare(root.path(), "measured", start()).unwrap();
+        let kept = root.path().join("measured-20261121T074500Z-incomplete");
+        assert_eq!(next.recovered(), std::slice::from_ref(&kept));
+        assert_eq!(fs::read_to_string(kept.join("latency.hlog")).unwrap(), "#[a log]");
+        assert_eq!(inside(&kept), ["latency.hlog"]);
         assert_eq!(
             inside(root.path()),
             [
                 ".a-file.rtbench-unfinished",
-                ".dead-20261121T074500Z.rtbench-unfinished",
                 ".living-20261121T074500Z.rtbench-unfinished",
+                ".measured-20261121T074500Z.rtbench-unfinished",
                 ".other",
-            ]
+                "measured-20261121T074500Z-incomplete",
+            ],
+            "the killed run's name was free again, so the new run took it"
         );
-        assert_eq!(inside(&dead), Vec::<String>::new(), "the name was free again, so the new run took it");
-        assert!(living.put(some_files()).is_ok());
-        assert!(next.put(some_files()).is_ok());
+        assert!(living.write(&some_files()).is_ok());
+        assert!(next.write(&some_files()).is_ok());
+        assert_eq!(
+            ReportDir::prepare(root.path(), "again", start()).unwrap().recovered(),
+            [] as [PathBuf; 0]
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -13,11 +14,12 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde_json::{Value, json};
 use workloads::wire::{PluginId, Unit};
 
+use super::hlog::{Log, Sink};
 use super::machine::Machine;
 use super::model::{Report, Status, WarningKind};
 use super::synthetic::{Made, profile, start, with_samples};
 use super::*;
-use crate::session::record::Outcome;
+use crate::session::record::{Outcome, Slices as _};
 
 fn report(runs: &[RunRecord]) -> Report {
     let machine = Machine { logical_cores: Some(2), ..Machine::default() };
@@ -29,8 +31,51 @@ fn kinds(report: &Report) -> Vec<WarningKind> {
 }
 
 fn made(runs: &[RunRecord]) -> BTreeMap<String, String> {
-    let files = files(&profile(), runs, Machine::default(), assemble::timestamp(start())).unwrap();
+    let profile = profile();
+    let account = Account::at(&profile, runs, Machine::default(), assemble::timestamp(start()));
+    let files = account.files().unwrap();
     files.into_iter().map(|(name, content)| (name, String::from_utf8(content).unwrap())).collect()
+}
+
+/// A disk that is full after so many bytes.
+struct Small(Vec<u8>, usize);
+
+impl Write for Small {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match bytes.len().min(self.1 - self.0.len()) {
+            0 => Err(io::ErrorKind::StorageFull.into()),
+            some => {
+                self.0.extend_from_slice(&bytes[..some]);
+                Ok(some)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sink for Small {
+    fn cut(&mut self, length: u64) {
+        self.0.truncate(length as usize);
+    }
+}
+
+/// The log that these runs would have left.
+fn log(runs: &[RunRecord]) -> String {
+    let mut log = Log::new(Small(Vec::new(), usize::MAX));
+    for run in runs {
+        log.begin(&run.name);
+        run.hello.iter().for_each(|hello| log.hello(hello));
+        run.intervals.iter().for_each(|slice| log.slice(slice).unwrap());
+    }
+    String::from_utf8(log.get_ref().0.clone()).unwrap()
+}
+
+/// What the terminal is told.
+fn summary(profile: &ProfileInfo, runs: &[RunRecord], color: bool) -> String {
+    Account::new(profile, runs).summary(color)
 }
 
 fn failed(message: &str) -> Outcome {
@@ -197,7 +242,7 @@ fn each_doubt_is_told_and_a_good_run_raises_none() {
 fn the_log_read_back_holds_every_sample() {
     let mut runs = of_every_sort();
     runs[5].intervals[0].start_unix_ms += 60_000;
-    let log = &made(&runs)["latency.hlog"];
+    let log = log(&runs);
     let mut sums: BTreeMap<Option<String>, Histogram<u64>> = BTreeMap::new();
     let (mut starts, mut headers) = (Vec::new(), 0);
     for entry in IntervalLogIterator::new(log.as_bytes()) {
@@ -236,11 +281,19 @@ fn the_log_read_back_holds_every_sample() {
 }
 
 #[test]
-fn a_log_without_a_run_is_a_log() {
-    assert_eq!(
-        IntervalLogIterator::new(made(&[])["latency.hlog"].as_bytes()).filter(Result::is_err).count(),
-        0
-    );
+fn a_log_is_on_the_disk_as_soon_as_a_slice_is_and_ends_between_two_of_them() {
+    let run = Made { intervals: 4, ..Made::echo() }.record();
+    let whole = log(std::slice::from_ref(&run)).len();
+    let mut log = Log::new(Small(Vec::new(), whole * 2 / 3));
+    log.begin("echo");
+    log.hello(run.hello.as_ref().unwrap());
+    assert!(log.get_ref().0.is_empty(), "nothing is measured yet");
+    let lines = |log: &Log<Small>| {
+        let entries = IntervalLogIterator::new(&log.get_ref().0).map(Result::unwrap);
+        entries.filter(|entry| matches!(entry, LogEntry::Interval(_))).count()
+    };
+    let written: Vec<_> = run.intervals.iter().map(|slice| (log.slice(slice).is_ok(), lines(&log))).collect();
+    assert_eq!(written, [(true, 3), (true, 6), (false, 6), (true, 6)], "told once");
 }
 
 #[test]
@@ -317,6 +370,7 @@ fn the_page_escapes_what_it_is_told_and_needs_nothing_from_outside() {
     let links = page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
     for link in links {
         let known = files.contains_key(link)
+            || link == "latency.hlog"
             || link.strip_prefix('#').is_some_and(|slug| page.contains(&format!("section id=\"{slug}\"")));
         assert!(known, "{link} leads nowhere");
     }

@@ -16,7 +16,7 @@ use workloads::wire::Plan;
 
 use super::child::{Event, Measuring};
 use super::interrupt::Interrupts;
-use super::record::{Outcome, RunRecord};
+use super::record::{Outcome, RunRecord, Slices, Unheard};
 use super::watch::{Limits, Watch};
 use crate::profile::Planned;
 use crate::term::Progress;
@@ -89,15 +89,21 @@ impl Session {
         self.interrupts.release();
     }
 
-    /// Measures each of `runs`, also after one has failed; once the user interrupts, the rest is not started.
-    pub(crate) fn measure(&self, runs: &[Planned], progress: &mut Progress) -> Vec<RunRecord> {
-        let measure = |(index, run)| self.one(None, run, (index, runs.len()), progress);
+    /// Measures each of `runs`, also after one has failed, and tells `slices` of each slice; once the user interrupts,
+    /// the rest is not started.
+    pub(crate) fn measure(
+        &self,
+        runs: &[Planned],
+        slices: &mut dyn Slices,
+        progress: &mut Progress,
+    ) -> Vec<RunRecord> {
+        let measure = |(index, run)| self.one(None, run, (index, runs.len()), slices, progress);
         runs.iter().enumerate().map(measure).collect()
     }
 
     /// Measures one run, by this program or by another build of it. Once the user interrupts, it is not started.
     pub(crate) fn run(&self, program: Option<&Path>, run: &Planned, progress: &mut Progress) -> RunRecord {
-        self.one(program, run, (0, 1), progress)
+        self.one(program, run, (0, 1), &mut Unheard, progress)
     }
 
     fn one(
@@ -105,6 +111,7 @@ impl Session {
         program: Option<&Path>,
         run: &Planned,
         (index, of): (usize, usize),
+        slices: &mut dyn Slices,
         progress: &mut Progress,
     ) -> RunRecord {
         let mut record = RunRecord {
@@ -118,13 +125,14 @@ impl Session {
             outcome: Outcome::Interrupted,
             warnings: Vec::new(),
         };
+        slices.begin(&run.name);
         if !self.interrupted() {
             progress.start(&run.name, index, of, &run.plan);
             let command = match program {
                 Some(program) => Ok(child_of(program, &run.plan)),
                 None => (self.command)(&run.plan),
             };
-            record.outcome = self.watch(command, &run.plan, &mut record, progress);
+            record.outcome = self.watch(command, &run.plan, &mut record, slices, progress);
             progress.end();
         }
         record
@@ -135,13 +143,14 @@ impl Session {
         command: io::Result<Command>,
         plan: &Plan,
         record: &mut RunRecord,
+        slices: &mut dyn Slices,
         progress: &mut Progress,
     ) -> Outcome {
         let run = self.started.replace(self.started.get() + 1);
         let began = Instant::now();
         let started = command.and_then(|command| Measuring::start(command, plan, run, self.sender.clone()));
         let mut watch = match started {
-            Ok(child) => Watch::new(child, began, plan, self.limits, record),
+            Ok(child) => Watch::new(child, began, plan, self.limits, record, slices),
             Err(error) => {
                 let message = format!("cannot start the measuring process: {error}");
                 return Outcome::Failed { message, hint: None, is_input: false };

@@ -10,6 +10,7 @@
 mod child;
 mod exec;
 mod interrupt;
+mod keep;
 mod measure;
 pub(crate) mod record;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a measured run left behind: the border between measuring (`session`) and telling (`report`).
 #![forbid(unsafe_code)]
 
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use workloads::wire::{Done, Hello, Interval, Plan};
@@ -18,7 +19,7 @@ pub(crate) struct RunRecord {
     pub(crate) start_up: Option<Duration>,
     /// Who measured. `None`: the child never said.
     pub(crate) hello: Option<Hello>,
-    /// The measured slices in order, without those of the warm-up.
+    /// The measured slices in order, without those of the warm-up. In a long run, neighbours are merged.
     pub(crate) intervals: Vec<Interval>,
     /// The child's account. `None`: it did not live to give one.
     pub(crate) done: Option<Done>,
@@ -55,4 +56,33 @@ pub(crate) struct ProfileInfo {
     pub(crate) path: String,
     /// The profile with every default filled in.
     pub(crate) effective: serde_json::Value,
+}
+
+/// What is told of each measured slice while a session goes on, whole as it came.
+pub(crate) trait Slices {
+    /// The run of this name is next; it need not get as far as a slice.
+    fn begin(&mut self, name: &str);
+
+    /// Its child has said what it will send.
+    fn hello(&mut self, hello: &Hello);
+
+    /// A slice was measured.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be kept, and neither will those that follow; told once.
+    fn slice(&mut self, interval: &Interval) -> io::Result<()>;
+}
+
+/// Nobody wants to be told.
+pub(crate) struct Unheard;
+
+impl Slices for Unheard {
+    fn begin(&mut self, _: &str) {}
+
+    fn hello(&mut self, _: &Hello) {}
+
+    fn slice(&mut self, _: &Interval) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -13,7 +13,7 @@ use workloads::wire::{
 };
 
 use super::measure::Session;
-use super::record::{Outcome, RunRecord};
+use super::record::{Outcome, RunRecord, Unheard};
 use super::watch::Limits;
 use crate::profile::Planned;
 use crate::term::Progress;
@@ -85,7 +85,8 @@ impl Bench {
 
     /// Measures one run with a child that does as `script` says.
     fn run(&self, script: &str) -> RunRecord {
-        let mut records = self.session(script).measure(&[planned("one")], &mut Progress::new(true));
+        let mut records =
+            self.session(script).measure(&[planned("one")], &mut Unheard, &mut Progress::new(true));
         assert_eq!(records.len(), 1);
         records.remove(0)
     }
@@ -98,7 +99,8 @@ impl Bench {
             wait_until(|| ready.exists());
             (0..times).for_each(|_| interrupts.request());
         });
-        let records = session.measure(&[planned("one"), planned("two")], &mut Progress::new(true));
+        let records =
+            session.measure(&[planned("one"), planned("two")], &mut Unheard, &mut Progress::new(true));
         interrupter.join().unwrap();
         assert!(session.interrupted());
         records
@@ -234,7 +236,7 @@ fn a_program_that_cannot_start_fails_the_run() {
     let bench = Bench::new();
     let command = |_: &Plan| Ok(Command::new("/nonexistent/program"));
     let session = Session::with(Box::new(command), bench.limits);
-    let records = session.measure(&[planned("one")], &mut Progress::new(true));
+    let records = session.measure(&[planned("one")], &mut Unheard, &mut Progress::new(true));
     assert!(failure(&records[0]).0.starts_with("cannot start the measuring process"), "{records:?}");
 }
 
@@ -242,7 +244,11 @@ fn a_program_that_cannot_start_fails_the_run() {
 fn one_failure_does_not_stop_the_runs_after_it() {
     let bench = Bench::new();
     let script = "if mkdir first; then exit 1; else cat hello window done; fi";
-    let records = bench.session(script).measure(&[planned("one"), planned("two")], &mut Progress::new(true));
+    let records = bench.session(script).measure(
+        &[planned("one"), planned("two")],
+        &mut Unheard,
+        &mut Progress::new(true),
+    );
     assert_eq!(failure(&records[0]).0, "the measuring process ended with exit code 1 in its set-up");
     assert_eq!(records[1].outcome, Outcome::Complete);
 }

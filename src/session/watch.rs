@@ -3,7 +3,7 @@
 //! Each phase has a time limit. A child that misses it is asked to stop, and killed when it does not; so is one that
 //! the user interrupts. What it measured until then is kept in every case.
 //!
-//! Next file to read: `child.rs`.
+//! Next file to read: `keep.rs`.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use humantime::format_duration;
 use rustix::process::Signal;
-use workloads::wire::{Failure, Frame, PROTOCOL, Phase, Plan};
+use workloads::wire::{Failure, Frame, Interval, PROTOCOL, Phase, Plan};
 
 use super::child::{Measuring, ending};
-use super::record::{Outcome, RunRecord};
+use super::keep::keep;
+use super::record::{Outcome, RunRecord, Slices};
 use crate::plugin::{self, Border};
 use crate::term::Progress;
 
@@ -46,6 +47,8 @@ pub(super) struct Watch<'a> {
     plan: &'a Plan,
     limits: Limits,
     record: &'a mut RunRecord,
+    /// Who is told of each slice.
+    slices: &'a mut dyn Slices,
     /// Where the run stands. `None`: the child has said its last word.
     phase: Option<Phase>,
     deadline: Instant,
@@ -65,6 +68,7 @@ impl<'a> Watch<'a> {
         plan: &'a Plan,
         limits: Limits,
         record: &'a mut RunRecord,
+        slices: &'a mut dyn Slices,
     ) -> Self {
         let deadline = Instant::now() + limits.setup;
         let phase = Some(Phase::Setup);
@@ -75,6 +79,7 @@ impl<'a> Watch<'a> {
             plan,
             limits,
             record,
+            slices,
             phase,
             deadline,
             interrupts: 0,
@@ -109,6 +114,7 @@ impl<'a> Watch<'a> {
             }
             Frame::Hello(hello) => {
                 progress.stream(hello.streams.first());
+                self.slices.hello(&hello);
                 self.record.start_up = Some(self.began.elapsed());
                 self.record.hello = Some(hello);
             }
@@ -122,7 +128,7 @@ impl<'a> Watch<'a> {
             Frame::Interval(interval) => {
                 progress.interval(&interval);
                 if interval.phase == Phase::Measure {
-                    self.record.intervals.push(interval);
+                    self.keep(interval);
                 }
             }
             // The summary tells it.
@@ -135,6 +141,21 @@ impl<'a> Watch<'a> {
                 self.record.done = Some(done);
                 self.last_word();
             }
+        }
+    }
+
+    fn keep(&mut self, interval: Interval) {
+        if let Err(error) = self.slices.slice(&interval) {
+            let at = Duration::from_nanos(interval.start_ns).as_secs_f64();
+            self.record.warnings.push(format!(
+                "the log ends {at:.0} s into the window: {error}; the other figures hold the whole window"
+            ));
+        }
+        if let Err(broken) = keep(&mut self.record.intervals, interval)
+            && self.border.is_some()
+            && self.failure.is_none()
+        {
+            self.fail(broken.to_string());
         }
     }
 
