@@ -43,9 +43,17 @@ thread_local! {
 /// When it is dropped before a guard that was made after it.
 #[must_use = "the runtime is the current one only while this guard lives"]
 pub struct EnterGuard<'a> {
+    _leave: Leave,
+    of: PhantomData<&'a Handle>,
+}
+
+/// Restores the former current runtime when it is dropped.
+///
+/// It has no lifetime, and the guard around it no `Drop` of its own: so the end of the guard's scope is no use of what it
+/// borrows, and the runtime can be shut down there.
+struct Leave {
     /// How many had been entered when this was.
     depth: usize,
-    of: PhantomData<&'a Handle>,
     /// It belongs to its thread, and can be looked at from everywhere.
     not_send: PhantomData<std::sync::MutexGuard<'static, ()>>,
 }
@@ -56,7 +64,7 @@ impl fmt::Debug for EnterGuard<'_> {
     }
 }
 
-impl Drop for EnterGuard<'_> {
+impl Drop for Leave {
     #[track_caller]
     fn drop(&mut self) {
         // A thread that is being torn down has no current runtime to restore.
@@ -92,7 +100,7 @@ pub(crate) fn try_set_current(handle: &Handle) -> Option<EnterGuard<'_>> {
         .try_with(|entered| {
             let mut entered = entered.borrow_mut();
             entered.push(handle);
-            EnterGuard { depth: entered.len(), of: PhantomData, not_send: PhantomData }
+            EnterGuard { _leave: Leave { depth: entered.len(), not_send: PhantomData }, of: PhantomData }
         })
         .ok()
 }
