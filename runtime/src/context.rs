@@ -77,8 +77,8 @@ impl Drop for Leave {
             && !std::thread::panicking()
         {
             panic!(
-                "an `EnterGuard` was dropped before one that was made after it; guards of `Handle::enter` must be \
-                 dropped in the reverse order of their making"
+                "`EnterGuard` values dropped out of order. Guards returned by `tokio::runtime::Handle::enter()` must \
+                 be dropped in the reverse order as they were acquired."
             );
         }
     }
@@ -147,8 +147,10 @@ fn enter_or_panic(alone: Alone) -> Entered {
     match enter::try_enter(alone == Alone::No) {
         Some(entered) => entered,
         None => panic!(
-            "cannot start a runtime from within a runtime: this thread is driving tasks, and `block_on` would \
-             block them all. Use `.await`, or `spawn` the future, or call `block_on` inside `spawn_blocking`"
+            "Cannot start a runtime from within a runtime. This happens because a function (like `block_on`) attempted \
+             to block the current thread while the thread is being used to drive asynchronous tasks. If you are in an \
+             async function, use `.await` on the future instead of blocking on it. Elsewhere `spawn` the future, or \
+             call `block_on` inside `spawn_blocking`."
         ),
     }
 }
@@ -203,8 +205,8 @@ pub(crate) fn io_registry() -> Arc<IoRegistry> {
     match expect_current(|handle| handle.services().registries.io.clone()) {
         Some(io) => io,
         None => panic!(
-            "the I/O driver of this runtime is off, so it has no sockets. Call `enable_io` or `enable_all` on the \
-             runtime's `Builder`"
+            "A Tokio 1.x context was found, but IO is disabled. Call `enable_io` on the runtime builder to enable IO. \
+             `enable_all` enables timers as well."
         ),
     }
 }
@@ -220,8 +222,8 @@ pub(crate) fn timer_registry() -> Arc<TimerRegistry> {
     match expect_current(|handle| handle.services().registries.timers.clone()) {
         Some(timers) => timers,
         None => panic!(
-            "the time driver of this runtime is off, so it has no timers. Call `enable_time` or `enable_all` on the \
-             runtime's `Builder`"
+            "A Tokio 1.x context was found, but timers are disabled. Call `enable_time` on the runtime builder to \
+             enable timers. `enable_all` enables IO as well."
         ),
     }
 }
@@ -285,11 +287,11 @@ impl fmt::Display for TryCurrentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             Kind::NoContext => {
-                "there is no reactor running: this must be called from the context of a runtime, that is inside \
-                 `block_on`, inside a task, or under a guard of `Handle::enter`"
+                "there is no reactor running, must be called from the context of a Tokio 1.x runtime: inside of \
+                 `block_on` or a task, or under a guard of `Handle::enter`"
             }
             Kind::ThreadLocalDestroyed => {
-                "the thread-local storage that names the current runtime has been destroyed: this thread is ending"
+                "The Tokio context thread-local variable has been destroyed. This thread is ending."
             }
         })
     }

@@ -100,6 +100,7 @@ impl Handle {
     /// # Panics
     ///
     /// When guards are dropped in another order than the reverse of their making.
+    #[track_caller]
     pub fn enter(&self) -> EnterGuard<'_> {
         context::set_current(self)
     }

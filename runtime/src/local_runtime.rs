@@ -136,6 +136,7 @@ impl LocalRuntime {
     /// drop(guard);
     /// assert_eq!(rt.block_on(task).unwrap(), "spawned from plain code");
     /// ```
+    #[track_caller]
     pub fn enter(&self) -> EnterGuard<'_> {
         self.runtime.enter()
     }

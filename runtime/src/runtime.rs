@@ -189,7 +189,8 @@ impl Runtime {
     ///
     /// # Panics
     ///
-    /// When this thread is driving tasks already, and when the future panics.
+    /// When this thread is driving tasks already, when the future panics, and when a task has panicked in a runtime that
+    /// [shuts down](crate::runtime::UnhandledPanic::ShutdownRuntime) by that.
     ///
     /// ```
     /// let rt = runtime::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -212,13 +213,21 @@ impl Runtime {
             Scheduler::Multi(_) => Alone::No,
             Scheduler::Current(_) => Alone::Yes,
         };
-        context::block_on(&self.handle, alone, || match &self.scheduler {
-            Scheduler::Multi(_) => base::block_on::block_on(future, self.handle.sched().config().idle_spin),
+        let output = context::block_on(&self.handle, alone, || match &self.scheduler {
+            Scheduler::Multi(_) => {
+                Ok(base::block_on::block_on(future, self.handle.sched().config().idle_spin))
+            }
             Scheduler::Current(driven) => driven.block_on(future),
-        })
+        });
+        match output {
+            Ok(output) => output,
+            // Here, and not in the closure: that would be the caller that the panic names.
+            Err(ended) => panic!("{ended}"),
+        }
     }
 
     /// Makes this runtime the current one of this thread. See [`Handle::enter`].
+    #[track_caller]
     pub fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
     }
@@ -291,8 +300,9 @@ impl Runtime {
         self.handle.sched().stop_monitor(false);
         if !std::thread::panicking() {
             panic!(
-                "Cannot drop a runtime where blocking is forbidden: this thread is driving tasks. Use \
-                 `Runtime::shutdown_background`, or drop it inside `spawn_blocking`"
+                "Cannot drop a runtime in a context where blocking is not allowed. This happens when a runtime is \
+                 dropped from within an asynchronous context. Use `Runtime::shutdown_background`, or drop it inside \
+                 `spawn_blocking`."
             );
         }
         false

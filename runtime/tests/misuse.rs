@@ -1,92 +1,134 @@
-//! Misuse is named, with its cure, and blamed on the caller's line.
+//! Misuse is named, by Tokio's sentence and then with its cure, and blamed on the caller's line.
+
+mod support;
 
 use std::cell::RefCell;
 use std::future::pending;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::process::Command;
-use std::sync::Once;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use runtime::net::{TcpListener, TcpStream};
-use runtime::runtime::{Builder, Handle, LocalRuntime, Runtime};
-use runtime::task;
-use runtime::time::sleep;
-
-thread_local!(static BLAMED: RefCell<String> = const { RefCell::new(String::new()) });
-
-/// The message of the panic that `f` ends with, and the file that it blames.
-fn panic_of(f: impl FnOnce()) -> (String, String) {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let file = info.location().map(Location::file).unwrap_or_default().to_owned();
-            BLAMED.with(|blamed| *blamed.borrow_mut() = file);
-            previous(info);
-        }));
-    });
-    let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("it is misuse");
-    let message = panic.downcast_ref::<String>().cloned();
-    let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    (message.expect("a text"), BLAMED.with(RefCell::take))
-}
-
-/// What is done, what its message names, and the cure that it names.
-type Case = (&'static str, &'static str, &'static str, Box<dyn FnOnce()>);
-
-fn all_are_named(cases: Vec<Case>) {
-    for (case, mistake, cure, f) in cases {
-        let (message, file) = panic_of(f);
-        assert!(message.contains(mistake), "{case}: {message}");
-        assert!(message.contains(cure), "{case}: {message}");
-        assert_eq!(file, file!(), "{case}: {message}");
-    }
-}
+use runtime::runtime::{Builder, Handle, LocalOptions, LocalRuntime, LogHistogram, Runtime, UnhandledPanic};
+use runtime::sync::oneshot;
+use runtime::task::{self, LocalSet};
+use runtime::time::{self, sleep};
+use support::misuse::{all_are_named, all_are_named_without_a_caller, panic_of};
 
 fn bare() -> Runtime {
     Builder::new_current_thread().build().unwrap()
 }
 
+fn multi() -> Builder {
+    Builder::new_multi_thread()
+}
+
 #[test]
 fn what_needs_a_runtime_says_so() {
-    let (mistake, cure) = ("the context of a runtime", "Handle::enter");
+    let sentence = "there is no reactor running, must be called from the context of a Tokio 1.x runtime";
+    let cure = "Handle::enter";
     all_are_named(vec![
-        ("spawn", mistake, cure, Box::new(|| drop(runtime::spawn(async {})))),
-        ("spawn_blocking", mistake, cure, Box::new(|| drop(task::spawn_blocking(|| ())))),
-        ("current", mistake, cure, Box::new(|| drop(Handle::current()))),
-        ("sleep", mistake, cure, Box::new(|| drop(sleep(Duration::from_secs(1))))),
-        ("Builder::spawn", mistake, cure, Box::new(|| drop(task::Builder::new().spawn(async {})))),
-        ("JoinSet::spawn", mistake, cure, Box::new(|| drop(task::JoinSet::new().spawn(async {})))),
-        ("spawn_local", "spawn_local", "LocalSet", Box::new(|| drop(task::spawn_local(async {})))),
+        ("spawn", sentence, cure, Box::new(|| drop(runtime::spawn(async {})))),
+        ("spawn_blocking", sentence, cure, Box::new(|| drop(task::spawn_blocking(|| ())))),
+        ("current", sentence, cure, Box::new(|| drop(Handle::current()))),
+        ("sleep", sentence, cure, Box::new(|| drop(sleep(Duration::from_secs(1))))),
+        ("timeout", sentence, cure, Box::new(|| drop(time::timeout(Duration::from_secs(1), async {})))),
+        ("interval", sentence, cure, Box::new(|| drop(time::interval(Duration::from_secs(1))))),
+        ("Builder::spawn", sentence, cure, Box::new(|| drop(task::Builder::new().spawn(async {})))),
+        ("JoinSet::spawn", sentence, cure, Box::new(|| drop(task::JoinSet::new().spawn(async {})))),
+        ("from_std", sentence, cure, Box::new(|| drop(TcpListener::from_std(nonblocking_listener())))),
+        (
+            "spawn_local",
+            "`spawn_local` called from outside of a `task::LocalSet` or `runtime::LocalRuntime`",
+            "LocalSet::run_until",
+            Box::new(|| drop(task::spawn_local(async {}))),
+        ),
+        (
+            "spawn_local on another thread",
+            "Local tasks can only be spawned on a LocalRuntime from the thread the runtime was created on",
+            "`spawn`",
+            Box::new(|| {
+                let rt = LocalRuntime::new().unwrap();
+                let handle = rt.handle().clone();
+                let there = thread::spawn(move || {
+                    let _entered = handle.enter();
+                    panic_of(|| drop(task::spawn_local(async {})))
+                });
+                // Blamed here, for the hook is the thread's.
+                let (message, file) = there.join().unwrap();
+                assert_eq!(file, file!());
+                panic!("{message}");
+            }),
+        ),
     ]);
-    assert!(Handle::try_current().unwrap_err().is_missing_context());
+    let error = Handle::try_current().unwrap_err();
+    assert!(error.is_missing_context());
+    assert!(error.to_string().starts_with(sentence), "{error}");
+}
+
+fn nonblocking_listener() -> std::net::TcpListener {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    listener
+}
+
+/// The thread's own storage is torn down in the order of its making, so the runtime's goes before this one's.
+#[test]
+fn a_thread_that_ends_has_no_runtime_any_more() {
+    struct AtEnd(mpsc::Sender<(String, String)>);
+    impl Drop for AtEnd {
+        fn drop(&mut self) {
+            self.0.send(panic_of(|| drop(Handle::current()))).unwrap();
+            self.0.send(panic_of(|| drop(bare().enter()))).unwrap();
+        }
+    }
+    thread_local!(static AT_END: RefCell<Option<AtEnd>> = const { RefCell::new(None) });
+    let (told, tells) = mpsc::channel();
+    thread::spawn(move || {
+        AT_END.set(Some(AtEnd(told)));
+        drop(Handle::try_current());
+    });
+    for _ in 0..2 {
+        let (message, file) = tells.recv_timeout(support::LOST).unwrap();
+        let sentence = "The Tokio context thread-local variable has been destroyed.";
+        assert!(message.starts_with(sentence) && message.contains("thread is ending"), "{message}");
+        assert_eq!(file, file!());
+    }
 }
 
 #[test]
 fn what_needs_a_driver_says_which() {
+    let io = "A Tokio 1.x context was found, but IO is disabled. Call `enable_io` on the runtime builder to enable IO.";
+    let timers = "A Tokio 1.x context was found, but timers are disabled. Call `enable_time` on the runtime builder to \
+                  enable timers.";
+    let cure = "`enable_all`";
     all_are_named(vec![
+        ("sleep", timers, cure, Box::new(|| bare().block_on(async { sleep(Duration::ZERO).await }))),
         (
-            "sleep",
-            "time driver",
-            "enable_time",
-            Box::new(|| bare().block_on(async { sleep(Duration::ZERO).await })),
+            "timeout",
+            timers,
+            cure,
+            Box::new(|| bare().block_on(async { drop(time::timeout(Duration::ZERO, async {})) })),
+        ),
+        (
+            "interval",
+            timers,
+            cure,
+            Box::new(|| bare().block_on(async { drop(time::interval(Duration::from_secs(1))) })),
         ),
         (
             "listener",
-            "I/O driver",
-            "enable_io",
-            Box::new(|| {
-                let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-                listener.set_nonblocking(true).unwrap();
-                bare().block_on(async { drop(TcpListener::from_std(listener)) });
-            }),
+            io,
+            cure,
+            Box::new(|| bare().block_on(async { drop(TcpListener::from_std(nonblocking_listener())) })),
         ),
         (
             "stream",
-            "I/O driver",
-            "enable_io",
+            io,
+            cure,
             Box::new(|| {
-                let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+                let listener = nonblocking_listener();
                 let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
                 stream.set_nonblocking(true).unwrap();
                 bare().block_on(async { drop(TcpStream::from_std(stream)) });
@@ -95,63 +137,194 @@ fn what_needs_a_driver_says_which() {
     ]);
 }
 
+/// A debug build's check.
+#[cfg(debug_assertions)]
+#[test]
+fn a_socket_that_blocks_is_refused() {
+    let sentence = "Registering a blocking socket with the tokio runtime is unsupported.";
+    all_are_named(vec![
+        (
+            "listener",
+            sentence,
+            "set_nonblocking",
+            Box::new(|| {
+                let rt = Builder::new_current_thread().enable_io().build().unwrap();
+                let _entered = rt.enter();
+                drop(TcpListener::from_std(std::net::TcpListener::bind("127.0.0.1:0").unwrap()));
+            }),
+        ),
+        (
+            "stream",
+            sentence,
+            "set_nonblocking",
+            Box::new(|| {
+                let rt = Builder::new_current_thread().enable_io().build().unwrap();
+                let _entered = rt.enter();
+                let address = nonblocking_listener().local_addr().unwrap();
+                let listener = std::net::TcpListener::bind((address.ip(), 0)).unwrap();
+                let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+                drop(TcpStream::from_std(stream));
+            }),
+        ),
+    ]);
+}
+
 #[test]
 fn what_would_block_a_worker_says_what_to_do() {
+    let nested = "Cannot start a runtime from within a runtime. This happens because a function (like `block_on`) \
+                  attempted to block the current thread while the thread is being used to drive asynchronous tasks. If \
+                  you are in an async function, use `.await` on the future instead of blocking on it.";
     all_are_named(vec![
         (
             "block_on inside block_on",
-            "from within a runtime",
+            nested,
             "spawn_blocking",
             Box::new(|| bare().block_on(async { bare().block_on(async {}) })),
         ),
         (
             "Handle::block_on inside block_on",
-            "from within a runtime",
+            nested,
             "spawn_blocking",
             Box::new(|| bare().block_on(async { Handle::current().block_on(async {}) })),
         ),
         (
             "LocalRuntime inside block_on",
-            "from within a runtime",
+            nested,
             "spawn_blocking",
             Box::new(|| bare().block_on(async { LocalRuntime::new().unwrap().block_on(async {}) })),
         ),
         (
+            "LocalSet inside block_on",
+            nested,
+            "spawn_blocking",
+            Box::new(|| bare().block_on(async { LocalSet::new().block_on(&bare(), async {}) })),
+        ),
+        (
+            "blocking_recv",
+            "Cannot block the current thread from within a runtime. This happens because a function attempted to block \
+             the current thread while the thread is being used to drive asynchronous tasks.",
+            "spawn_blocking",
+            Box::new(|| bare().block_on(async { drop(oneshot::channel::<()>().1.blocking_recv()) })),
+        ),
+        (
             "block_in_place on one thread",
-            "current_thread runtime",
+            "can call blocking only when running on the multi-threaded runtime",
             "spawn_blocking",
             Box::new(|| bare().block_on(async { task::block_in_place(|| ()) })),
         ),
+        (
+            "shutdown_timeout in block_on",
+            IN_ASYNC_CODE,
+            "shutdown_background",
+            Box::new(|| {
+                let rt = bare();
+                bare().block_on(async { rt.shutdown_timeout(Duration::from_secs(1)) });
+            }),
+        ),
     ]);
-    // A drop has no caller to blame.
-    let (message, _) = panic_of(|| bare().block_on(async { drop(Runtime::new().unwrap()) }));
-    assert!(message.contains("drop") && message.contains("shutdown_background"), "{message}");
+    all_are_named_without_a_caller(vec![(
+        "drop in block_on",
+        IN_ASYNC_CODE,
+        "shutdown_background",
+        Box::new(|| bare().block_on(async { drop(Runtime::new().unwrap()) })),
+    )]);
 }
 
+const IN_ASYNC_CODE: &str = "Cannot drop a runtime in a context where blocking is not allowed. This happens when a \
+                             runtime is dropped from within an asynchronous context.";
+
 #[test]
-fn a_knob_at_zero_is_named() {
-    fn builder() -> Builder {
-        Builder::new_multi_thread()
-    }
-    type Knob = (&'static str, fn());
-    let knobs: [Knob; 6] = [
-        ("worker_threads", || _ = builder().worker_threads(0)),
-        ("max_blocking_threads", || _ = builder().max_blocking_threads(0)),
-        ("global_queue_interval", || _ = builder().global_queue_interval(0)),
-        ("event_interval", || _ = builder().event_interval(0)),
-        ("max_io_events_per_tick", || _ = builder().max_io_events_per_tick(0)),
-        ("metrics_poll_count_histogram_resolution", || {
-            #[allow(deprecated, reason = "misuse of it is to be named, too")]
-            builder().metrics_poll_count_histogram_resolution(Duration::ZERO);
-        }),
-    ];
-    for (name, set) in knobs {
-        let (message, file) = panic_of(set);
-        let said = message.contains(name) || name.ends_with("resolution") && message.contains("resolution");
-        assert!(said, "{name}: {message}");
-        assert!(message.contains("at least 1") || message.contains("more than zero"), "{name}: {message}");
-        assert_eq!(file, file!(), "{name}");
-    }
+fn a_builder_names_what_it_refuses() {
+    all_are_named(vec![
+        (
+            "worker_threads",
+            "Worker threads cannot be set to 0",
+            "each core",
+            Box::new(|| _ = multi().worker_threads(0)),
+        ),
+        (
+            "max_blocking_threads",
+            "Max blocking threads cannot be set to 0",
+            "512",
+            Box::new(|| _ = multi().max_blocking_threads(0)),
+        ),
+        (
+            "global_queue_interval",
+            "global_queue_interval must be greater than 0",
+            "61",
+            Box::new(|| _ = multi().global_queue_interval(0)),
+        ),
+        (
+            "event_interval",
+            "event_interval must be greater than 0",
+            "61",
+            Box::new(|| _ = multi().event_interval(0)),
+        ),
+        (
+            "max_io_events_per_tick",
+            "max_io_events_per_tick must be non-zero",
+            "1024",
+            Box::new(|| _ = multi().max_io_events_per_tick(0)),
+        ),
+        (
+            "max_io_events_per_busy_tick",
+            "max_io_events_per_busy_tick must be non-zero",
+            "max_io_events_per_tick",
+            Box::new(|| _ = multi().max_io_events_per_busy_tick(0)),
+        ),
+        ("name", "runtime name shouldn't be empty", "leave it out", Box::new(|| _ = multi().name(" \t"))),
+        (
+            "unhandled_panic",
+            "UnhandledPanic::ShutdownRuntime is only supported in current thread runtime",
+            "Builder::new_current_thread",
+            Box::new(|| _ = multi().unhandled_panic(UnhandledPanic::ShutdownRuntime)),
+        ),
+        (
+            "build_local",
+            "multi_thread is not supported for LocalRuntime",
+            "Builder::new_current_thread",
+            Box::new(|| drop(multi().build_local(LocalOptions::default()))),
+        ),
+        (
+            "start_paused",
+            "`time::pause()` requires the `current_thread` Tokio runtime.",
+            "start_paused",
+            Box::new(|| drop(multi().start_paused(true).build())),
+        ),
+        (
+            "resolution of nothing",
+            "",
+            "more than zero",
+            Box::new(|| {
+                #[allow(deprecated, reason = "misuse of it is to be named, too")]
+                let _ = multi().metrics_poll_count_histogram_resolution(Duration::ZERO);
+            }),
+        ),
+        (
+            "max_error",
+            "max_error must be greater than 0",
+            "0.25",
+            Box::new(|| _ = LogHistogram::builder().max_error(0.0)),
+        ),
+        (
+            "max_error",
+            "max_error must be less than 1",
+            "0.25",
+            Box::new(|| _ = LogHistogram::builder().max_error(1.0)),
+        ),
+        (
+            "precision_exact",
+            "precision must be <= 10",
+            "2^-10",
+            Box::new(|| _ = LogHistogram::builder().precision_exact(11)),
+        ),
+        (
+            "max_value",
+            "max value must be greater than 0",
+            "60 seconds",
+            Box::new(|| _ = LogHistogram::builder().max_value(Duration::ZERO)),
+        ),
+    ]);
 }
 
 /// Where not all of its threads fit, a runtime is an error that leaves nothing, and not an abort.

@@ -169,7 +169,7 @@ fn the_end_of_the_runtime_ends_its_sleeps() {
         drop(rt);
         let panic = waiter.join().unwrap_err();
         let message = panic.downcast_ref::<String>().unwrap();
-        assert!(message.contains("shutting down"), "{name}: {message}");
+        assert!(message.contains("being shutdown"), "{name}: {message}");
     }
 }
 
@@ -254,14 +254,17 @@ fn misuse_of_the_clock_is_named() {
                 time::pause();
             });
         });
-        assert!(message.contains(if name.is_single() { "already" } else { "current_thread" }), "{message}");
+        assert!(
+            message.contains(if name.is_single() { "already frozen" } else { "current_thread" }),
+            "{message}"
+        );
         assert_eq!(file, file!());
     }
     for (name, rt) in flavours() {
         let (message, file) = panic_of(|| rt.block_on(async { time::resume() }));
-        assert!(message.contains("not paused"), "{name}: {message}");
+        assert!(message.contains("not frozen"), "{name}: {message}");
         assert_eq!(file, file!());
         let (message, _) = panic_of(|| rt.block_on(time::advance(ms(1))));
-        assert!(message.contains("not paused"), "{name}: {message}");
+        assert!(message.contains("not frozen"), "{name}: {message}");
     }
 }

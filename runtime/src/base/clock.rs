@@ -85,12 +85,14 @@ impl Clock {
     /// Stops the clock.
     pub(crate) fn pause(&self) -> Result<(), &'static str> {
         if !self.0.can_pause {
-            return Err("time can be paused in a current_thread runtime only: with several workers \
-                        there is no telling when the runtime has nothing else to do");
+            return Err(
+                "`time::pause()` requires the `current_thread` Tokio runtime. With several workers there is no \
+                        telling when the runtime has nothing else to do",
+            );
         }
         let mut face = self.0.face.lock();
         if face.running_since.is_none() {
-            return Err("time is paused already");
+            return Err("time is already frozen");
         }
         EVER_PAUSED.get_or_init(|| ());
         face.shows = face.now();
@@ -104,7 +106,7 @@ impl Clock {
     pub(crate) fn resume(&self) -> Result<(), &'static str> {
         let mut face = self.0.face.lock();
         if face.running_since.is_some() {
-            return Err("time is not paused");
+            return Err("time is not frozen: there was no `time::pause()` before");
         }
         face.running_since = Some(Instant::now());
         self.0.paused.store(false, Ordering::Relaxed);
@@ -115,7 +117,7 @@ impl Clock {
     pub(crate) fn advance(&self, by: Duration) -> Result<(), &'static str> {
         let mut face = self.0.face.lock();
         if face.running_since.is_some() {
-            return Err("time is not paused: it can be advanced only after `time::pause()`");
+            return Err("time is not frozen: it can be advanced only after `time::pause()`");
         }
         face.shows = face.shows.checked_add(by).ok_or("the time to advance by is too long for this clock")?;
         Ok(())

@@ -17,3 +17,6 @@ pub(crate) mod short_lock;
 pub(crate) mod spin;
 pub(crate) mod trace;
 pub(crate) mod wake_list;
+
+/// What timers and sockets say whose runtime has ended: Tokio's sentence, which programs compare.
+pub(crate) const SHUT_DOWN: &str = "A Tokio 1.x context was found, but it is being shutdown.";

@@ -188,7 +188,8 @@ impl Builder {
     pub fn unhandled_panic(&mut self, behavior: UnhandledPanic) -> &mut Self {
         assert!(
             behavior == UnhandledPanic::Ignore || self.config.flavor != Flavor::MultiThread,
-            "`UnhandledPanic::ShutdownRuntime` is for runtimes of one thread: use `Builder::new_current_thread`"
+            "UnhandledPanic::ShutdownRuntime is only supported in current thread runtime: use \
+             `Builder::new_current_thread`"
         );
         self.config.unhandled_panic = behavior;
         self

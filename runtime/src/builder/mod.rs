@@ -141,7 +141,7 @@ impl Builder {
     /// If it is zero.
     #[track_caller]
     pub fn max_io_events_per_tick(&mut self, capacity: usize) -> &mut Self {
-        assert!(capacity > 0, "`max_io_events_per_tick` must be at least 1");
+        assert!(capacity > 0, "max_io_events_per_tick must be non-zero; unless it is set, it is 1024");
         self.config.drivers.max_io_events_per_tick = capacity;
         self
     }
@@ -167,7 +167,10 @@ impl Builder {
     /// ```
     #[track_caller]
     pub fn max_io_events_per_busy_tick(&mut self, capacity: usize) -> &mut Self {
-        assert!(capacity > 0, "`max_io_events_per_busy_tick` must be at least 1");
+        assert!(
+            capacity > 0,
+            "max_io_events_per_busy_tick must be non-zero; unless it is set, it is as `max_io_events_per_tick`"
+        );
         self.config.drivers.max_io_events_per_busy_tick = Some(capacity);
         self
     }
@@ -182,7 +185,10 @@ impl Builder {
     /// If it is zero.
     #[track_caller]
     pub fn worker_threads(&mut self, val: usize) -> &mut Self {
-        assert!(val > 0, "`worker_threads` must be at least 1");
+        assert!(
+            val > 0,
+            "Worker threads cannot be set to 0; unless they are set, there is one for each core"
+        );
         if self.config.flavor == Flavor::MultiThread {
             self.config.worker_threads = Some(val);
         }
@@ -196,7 +202,7 @@ impl Builder {
     /// If it is zero.
     #[track_caller]
     pub fn max_blocking_threads(&mut self, val: usize) -> &mut Self {
-        assert!(val > 0, "`max_blocking_threads` must be at least 1");
+        assert!(val > 0, "Max blocking threads cannot be set to 0; unless they are set, there are up to 512");
         self.config.max_blocking_threads = val;
         self
     }
@@ -213,8 +219,18 @@ impl Builder {
     /// let rt = runtime::runtime::Builder::new_current_thread().name("front").build().unwrap();
     /// assert_eq!(rt.handle().name(), Some("front"));
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If it is empty, or nothing but white space.
+    #[track_caller]
     pub fn name(&mut self, val: impl Into<String>) -> &mut Self {
-        self.config.name = Some(val.into());
+        let name = val.into();
+        assert!(
+            !name.trim().is_empty(),
+            "runtime name shouldn't be empty: leave it out for a runtime without one"
+        );
+        self.config.name = Some(name);
         self
     }
 
@@ -259,7 +275,10 @@ impl Builder {
     /// If it is zero.
     #[track_caller]
     pub fn global_queue_interval(&mut self, val: u32) -> &mut Self {
-        assert!(val > 0, "`global_queue_interval` must be at least 1");
+        assert!(
+            val > 0,
+            "global_queue_interval must be greater than 0; unless it is set, it is 61, or 31 on one thread"
+        );
         self.config.global_queue_interval = Some(val);
         self
     }
@@ -271,7 +290,7 @@ impl Builder {
     /// If it is zero.
     #[track_caller]
     pub fn event_interval(&mut self, val: u32) -> &mut Self {
-        assert!(val > 0, "`event_interval` must be at least 1");
+        assert!(val > 0, "event_interval must be greater than 0; unless it is set, it is 61");
         self.config.event_interval = val;
         self
     }
@@ -388,7 +407,7 @@ impl Builder {
     pub fn build_local(&mut self, _options: LocalOptions) -> io::Result<LocalRuntime> {
         assert!(
             self.config.flavor != Flavor::MultiThread,
-            "a multi_thread runtime cannot be a `LocalRuntime`; begin with `Builder::new_current_thread`"
+            "multi_thread is not supported for LocalRuntime: begin with `Builder::new_current_thread`"
         );
         let config = RuntimeConfig { flavor: Flavor::Local, ..self.resolved_config() };
         self.assemble(config).map(LocalRuntime::new_in)
@@ -406,7 +425,7 @@ impl Builder {
         if self.start_paused
             && let Err(problem) = clock.pause()
         {
-            panic!("`start_paused`: {problem}");
+            panic!("{problem} (`start_paused`)");
         }
         let hooks = Arc::new(self.thread_hooks());
         let (driver, registries) =

@@ -241,8 +241,8 @@ impl LogHistogramBuilder {
     /// Unless it is above 0 and below 1.
     #[track_caller]
     pub fn max_error(mut self, max_error: f64) -> Self {
-        assert!(max_error > 0.0, "`max_error` must be above 0");
-        assert!(max_error < 1.0, "`max_error` must be below 1");
+        assert!(max_error > 0.0, "max_error must be greater than 0; unless it is set, it is 0.25");
+        assert!(max_error < 1.0, "max_error must be less than 1; unless it is set, it is 0.25");
         let fits = |&precision: &u32| 0.5f64.powi(precision as i32) <= max_error;
         self.precision = Some((DEFAULT_PRECISION..MAX_PRECISION).find(fits).unwrap_or(MAX_PRECISION));
         self
@@ -256,7 +256,10 @@ impl LogHistogramBuilder {
     /// Above 10.
     #[track_caller]
     pub fn precision_exact(mut self, p: u32) -> Self {
-        assert!(p <= MAX_PRECISION, "the precision must be at most {MAX_PRECISION}");
+        assert!(
+            p <= MAX_PRECISION,
+            "precision must be <= {MAX_PRECISION}: no error is smaller than 2^-{MAX_PRECISION}"
+        );
         self.precision = Some(p);
         self
     }
@@ -274,7 +277,7 @@ impl LogHistogramBuilder {
     /// If it is zero.
     #[track_caller]
     pub fn max_value(mut self, duration: Duration) -> Self {
-        assert!(!duration.is_zero(), "`max_value` must be more than zero");
+        assert!(!duration.is_zero(), "max value must be greater than 0; unless it is set, it is 60 seconds");
         self.max = Some(duration);
         self
     }

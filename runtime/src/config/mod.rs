@@ -279,6 +279,12 @@ impl RuntimeConfig {
         if let Some(size) = self.thread_stack_size {
             positive("thread_stack_size", size)?;
         }
+        if self.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
+            return Err(ConfigError::new(
+                "name",
+                "must not be empty: leave it out for a runtime without one",
+            ));
+        }
         if self.thread_name.contains('\0') {
             return Err(ConfigError::new("thread_name", "must not hold a NUL character"));
         }

@@ -142,7 +142,7 @@ impl<'a> ReadBuf<'a> {
     #[inline]
     #[track_caller]
     pub fn initialize_unfilled_to(&mut self, n: usize) -> &mut [u8] {
-        assert!(n <= self.remaining(), "asked for more bytes than the buffer has left");
+        assert!(n <= self.remaining(), "n overflows remaining: {n} of {}", self.remaining());
         let end = self.filled + n;
         if self.initialized < end {
             self.buf[self.initialized..end].fill(MaybeUninit::new(0));
@@ -172,7 +172,7 @@ impl<'a> ReadBuf<'a> {
     #[inline]
     #[track_caller]
     pub fn advance(&mut self, n: usize) {
-        self.set_filled(self.filled.checked_add(n).expect("the filled length overflows"));
+        self.set_filled(self.filled.checked_add(n).expect("filled overflow"));
     }
 
     /// Sets how many bytes count as filled. It may shrink.
@@ -183,7 +183,11 @@ impl<'a> ReadBuf<'a> {
     #[inline]
     #[track_caller]
     pub fn set_filled(&mut self, n: usize) {
-        assert!(n <= self.initialized, "the filled part must not reach past the initialised part");
+        assert!(
+            n <= self.initialized,
+            "filled must not become larger than initialized: {n} of {}",
+            self.initialized
+        );
         self.filled = n;
     }
 
@@ -205,7 +209,12 @@ impl<'a> ReadBuf<'a> {
     #[inline]
     #[track_caller]
     pub fn put_slice(&mut self, buf: &[u8]) {
-        assert!(buf.len() <= self.remaining(), "the bytes do not fit into the buffer");
+        assert!(
+            buf.len() <= self.remaining(),
+            "buf.len() must fit in remaining(); buf.len() = {}, remaining() = {}",
+            buf.len(),
+            self.remaining()
+        );
         let end = self.filled + buf.len();
         // SAFETY: the layout is the same, and initialised bytes are valid as bytes that may not be.
         let bytes = unsafe { slice::from_raw_parts(buf.as_ptr().cast::<MaybeUninit<u8>>(), buf.len()) };
@@ -330,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "past the initialised part")]
+    #[should_panic(expected = "larger than initialized")]
     fn what_is_not_initialised_cannot_be_filled() {
         let mut space = [MaybeUninit::uninit(); 8];
         let mut buf = ReadBuf::uninit(&mut space);
@@ -338,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "do not fit")]
+    #[should_panic(expected = "must fit in remaining()")]
     fn too_much_is_refused() {
         ReadBuf::new(&mut [0; 2]).put_slice(b"abc");
     }

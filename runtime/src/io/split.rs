@@ -81,7 +81,10 @@ impl<T> ReadHalf<T> {
     where
         T: Unpin,
     {
-        assert!(self.is_pair_of(&wr), "the two halves do not belong to the same stream");
+        assert!(
+            self.is_pair_of(&wr),
+            "Unrelated `split::Write` passed to `split::Read::unsplit`. Both must be of the same stream"
+        );
         let stream = self.inner.stream.lock().take();
         *Pin::into_inner(stream.expect("taken out only here, which takes both halves"))
     }

@@ -146,7 +146,8 @@ where
     if cfg!(debug_assertions) {
         assert!(
             SockRef::from(socket).nonblocking()?,
-            "the socket is in blocking mode and would block the runtime's threads; call set_nonblocking(true) first"
+            "Registering a blocking socket with the tokio runtime is unsupported. It would block the runtime's threads: \
+             call `set_nonblocking(true)` first"
         );
     }
     Ok(())

@@ -134,8 +134,8 @@ impl<T: 'static> LocalKey<T> {
         match self.try_with(f) {
             Ok(result) => result,
             Err(AccessError { .. }) => panic!(
-                "this task-local key has no value here: set one with `scope` around the future, or `sync_scope` \
-                 around the call"
+                "cannot access a task-local storage value without setting it first: with `scope` around the future, \
+                 or `sync_scope` around the call"
             ),
         }
     }

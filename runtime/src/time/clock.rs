@@ -26,7 +26,11 @@ fn now_here() -> std::time::Instant {
 fn clock() -> Clock {
     match context::with_current(|handle| handle.services().clock.clone()) {
         Ok(clock) => clock,
-        Err(error) => panic!("only a runtime's clock can be paused, resumed and advanced, and {error}"),
+        Err(error) if error.is_missing_context() => panic!(
+            "time cannot be frozen from outside the Tokio runtime: pause, resume and advance a runtime's clock in its \
+             context"
+        ),
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -63,9 +63,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Kind::Shutdown => "the runtime that this timer belongs to is shutting down or gone",
-            Kind::AtCapacity => "there are too many timers",
-            Kind::Invalid => "the duration is longer than a timer can wait",
+            Kind::Shutdown => "the timer is shutdown, must be called from the context of Tokio runtime",
+            Kind::AtCapacity => "timer is at capacity and cannot create a new entry",
+            Kind::Invalid => "timer duration exceeds maximum duration",
         })
     }
 }

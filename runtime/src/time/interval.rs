@@ -65,7 +65,10 @@ pub fn interval(period: Duration) -> Interval {
 /// ```
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
-    assert!(!period.is_zero(), "the period of an interval must not be zero");
+    assert!(
+        !period.is_zero(),
+        "`period` must be non-zero. To let others run, and no time pass, use `yield_now`"
+    );
     Interval {
         delay: Box::pin(sleep_until(start)),
         period: period.min(LONGEST),

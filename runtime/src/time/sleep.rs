@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use super::error::Error;
 use super::{Instant, LONGEST};
+use crate::base::SHUT_DOWN;
 use crate::base::coop;
 use crate::context;
 use crate::engine::driver::timer::TimerEntry;
@@ -168,7 +168,9 @@ impl Future for Sleep {
                 unit.made_progress();
                 Poll::Ready(())
             }
-            Err(_) => panic!("{}", Error::shutdown()),
+            Err(_) => {
+                panic!("{SHUT_DOWN} A timer fires only as long as the runtime runs that it was made in")
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the behaviour suites share.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub(crate) mod misuse;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -88,17 +89,16 @@ impl Current {
 impl Driven {
     /// Runs the scheduler on this thread until the future is done, or waits while another thread does.
     ///
-    /// # Panics
+    /// # Errors
     ///
     /// When a task has panicked and the runtime ends by that.
-    #[track_caller]
-    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> Result<F::Output, EndedByPanic> {
         let mut future = pin!(future);
         let parker = Parker::new();
         let waker = parker.unparker().into_waker();
         loop {
             if self.shared.policy.panicked.load(Acquire) {
-                ended_by_panic();
+                return Err(EndedByPanic);
             }
             if let Some(core) = self.take_core() {
                 return self.drive(core, future);
@@ -110,7 +110,7 @@ impl Driven {
             }
             let poll = coop::budget(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
             if let Poll::Ready(output) = poll {
-                return output;
+                return Ok(output);
             }
             parker.park();
         }
@@ -128,8 +128,11 @@ impl Driven {
         self.shared.policy.core.lock().take()
     }
 
-    #[track_caller]
-    fn drive<F: Future>(&self, core: Box<Core<Current>>, mut future: Pin<&mut F>) -> F::Output {
+    fn drive<F: Future>(
+        &self,
+        core: Box<Core<Current>>,
+        mut future: Pin<&mut F>,
+    ) -> Result<F::Output, EndedByPanic> {
         let shared = &self.shared;
         let worker = Worker::new(shared.clone(), 0);
         let give_back = GiveBack { worker: &worker };
@@ -151,12 +154,12 @@ impl Driven {
                 if let Poll::Ready(output) = poll {
                     // Where `give_back` looks for it.
                     *worker.core.borrow_mut() = Some(core);
-                    return Some(output);
+                    return Ok(output);
                 }
                 let (next, end) = held(worker.turn(core));
                 if shared.policy.panicked.load(Relaxed) {
                     *worker.core.borrow_mut() = Some(worker.end_tasks(next));
-                    return None;
+                    return Err(EndedByPanic);
                 }
                 core = held(match end {
                     TurnEnd::Spent => worker.look(next),
@@ -165,7 +168,7 @@ impl Driven {
             }
         });
         drop(give_back);
-        output.unwrap_or_else(|| ended_by_panic())
+        output
     }
 
     /// Drops every task and closes the runtime. Called when nobody drives it any more.
@@ -188,12 +191,17 @@ impl Driven {
     }
 }
 
-#[cold]
-#[track_caller]
-fn ended_by_panic() -> ! {
-    panic!(
-        "a task panicked, and this runtime shuts down when one does: it was built with `UnhandledPanic::ShutdownRuntime`"
-    )
+/// A task has panicked, and its runtime ends by that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EndedByPanic;
+
+impl fmt::Display for EndedByPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a spawned task panicked and the runtime is configured to shut down on unhandled panic: see \
+             `Builder::unhandled_panic`",
+        )
+    }
 }
 
 impl Shared<Current> {

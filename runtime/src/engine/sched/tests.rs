@@ -242,7 +242,7 @@ fn loom_the_end_of_a_runtime_of_one_thread_meets_a_spawn() {
         let (theirs, token) = (sched.clone(), drops.token());
         let spawner = thread::spawn(move || theirs.spawn(async move { drop(token) }, Meta::here()));
         let first = sched.spawn(async {}, Meta::here());
-        driven.block_on(first).unwrap();
+        driven.block_on(first).unwrap().unwrap();
         driven.close();
         let spawned = spawner.join().unwrap();
         assert!(!has_run(waiting));
@@ -300,8 +300,8 @@ fn loom_two_threads_in_block_on_are_both_served() {
         let (sched, driven) = current::start(config, driver, services).unwrap();
         let driven = Arc::new(driven);
         let (theirs, task) = (driven.clone(), sched.spawn(async {}, Meta::here()));
-        let other = thread::spawn(move || theirs.block_on(task).unwrap());
-        driven.block_on(sched.spawn(async {}, Meta::here())).unwrap();
+        let other = thread::spawn(move || theirs.block_on(task).unwrap().unwrap());
+        driven.block_on(sched.spawn(async {}, Meta::here())).unwrap().unwrap();
         other.join().unwrap();
         driven.close();
     });

@@ -236,7 +236,7 @@ pub(super) unsafe fn take_output<F: Future, S>(task: NonNull<Header>, output: *m
     // SAFETY: a complete task's stage is its join handle's alone.
     let stage = cell.stage.with_mut(|stage| std::mem::replace(unsafe { &mut *stage }, Stage::Gone));
     let Stage::Output(taken) = stage else {
-        panic!("a join handle was polled again after it had given the task's output")
+        panic!("JoinHandle polled after completion: it gives the task's output once")
     };
     // SAFETY: such a place, says the caller.
     unsafe { output.cast::<Result<F::Output, JoinError>>().write(taken) };

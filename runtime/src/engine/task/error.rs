@@ -78,7 +78,7 @@ impl JoinError {
     /// ```
     #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
-        self.try_into_panic().expect("the task did not panic: ask `is_panic` before `into_panic`")
+        self.try_into_panic().expect("`JoinError` reason is not a panic. Ask `is_panic` first")
     }
 
     /// What the task panicked with.

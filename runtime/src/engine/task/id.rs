@@ -100,7 +100,7 @@ impl fmt::Display for Id {
 /// ```
 #[track_caller]
 pub fn id() -> Id {
-    try_id().expect("there is no task here: a task's id can be asked for only inside of a spawned task")
+    try_id().expect("Can't get a task id when not inside a task; the future of `block_on` is none. `try_id` does not panic")
 }
 
 /// The [`Id`] of the running task, or `None` outside of a task.

@@ -265,8 +265,9 @@ impl<T> Receiver<T> {
     pub fn blocking_recv(self) -> Result<T, RecvError> {
         assert!(
             !enter::is_entered(),
-            "cannot block the current thread from within a runtime: this thread is driving tasks, and \
-             `blocking_recv` would block them all. Use `.await`, or call it inside `spawn_blocking`"
+            "Cannot block the current thread from within a runtime. This happens because a function attempted to block \
+             the current thread while the thread is being used to drive asynchronous tasks. Use `.await`, or call \
+             `blocking_recv` inside `spawn_blocking`."
         );
         block_on(self, Duration::ZERO)
     }
@@ -277,7 +278,7 @@ impl<T> Future for Receiver<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(end) = &mut self.end else {
-            panic!("a oneshot `Receiver` was polled after it had given its result");
+            panic!("called after complete: a oneshot `Receiver` gives its result once");
         };
         let unit = ready!(coop::poll_proceed(cx));
         ready!(end.poll_over(cx.waker()));

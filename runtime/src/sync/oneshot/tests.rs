@@ -203,7 +203,7 @@ mod plain {
     }
 
     #[test]
-    #[should_panic(expected = "after it had given its result")]
+    #[should_panic(expected = "called after complete")]
     fn polling_a_finished_receiver_panics() {
         let (sender, mut receiver) = channel::<u32>();
         drop(sender);

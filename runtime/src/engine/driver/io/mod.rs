@@ -34,6 +34,7 @@ use self::readiness::GENERATION_BITS;
 use self::slot::Slot;
 use self::slots::{Slots, Unavailable};
 use super::Turn;
+use crate::base::SHUT_DOWN;
 use crate::base::interest::{Interest, Ready};
 use crate::base::prim::Arc;
 use crate::base::prim::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -101,7 +102,7 @@ impl IoDriver {
             // The caller goes round its loop, and comes back with what is left of its limit. A failed call
             // leaves the list as it was last time.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
-            Err(error) => panic!("the operating system's readiness queue failed: {error}"),
+            Err(error) => panic!("unexpected error when polling the I/O driver: {error}"),
             Ok(()) => {}
         }
         // Cleared after the wait, so that a wake during it is not reported twice. One that comes from here on
@@ -123,7 +124,7 @@ impl IoRegistry {
             && let Err(error) = self.waker.wake()
         {
             // Nobody would ever wake the waiting thread: better loud than stuck.
-            panic!("the driver's waker failed: {error}");
+            panic!("failed to wake I/O driver: {error}");
         }
     }
 
@@ -193,7 +194,7 @@ struct ShutDown;
 
 impl fmt::Display for ShutDown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the runtime that drives this I/O resource has been shut down")
+        f.write_str(SHUT_DOWN)
     }
 }
 
