@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use runtime::net::TcpListener;
 use runtime::runtime::{
-    Builder, HistogramConfiguration, HistogramScale, LogHistogram, RuntimeMetrics, StuckPoll,
+    Builder, HistogramConfiguration, HistogramScale, LogHistogram, RuntimeFlavor, RuntimeMetrics, StuckPoll,
 };
 use runtime::task::{self, yield_now};
 use support::{Flavour, LOST, Rt, builders, panic_text};
@@ -25,6 +25,7 @@ over_flavours!(
     the_mean_time_of_polls_is_between_the_extremes,
     a_worker_that_does_not_exist_is_named,
     without_histograms_there_are_none,
+    the_depth_of_a_local_queue_is_that_of_the_moment,
     a_wake_up_for_nothing_is_counted,
     a_wake_up_from_outside_is_counted,
     the_poll_that_runs_is_timed,
@@ -191,10 +192,68 @@ fn without_histograms_there_are_none(new: fn() -> Rt) {
     assert!(!metrics.poll_time_histogram_enabled() && !metrics.schedule_latency_histogram_enabled());
     assert_eq!(metrics.poll_time_histogram_num_buckets(), 0);
     assert_eq!(metrics.schedule_latency_histogram_num_buckets(), 0);
-    let text = panic_text(|| _ = metrics.poll_time_histogram_bucket_count(0, 0));
-    assert!(text.contains("enable_metrics_poll_time_histogram"), "{text}");
-    let text = panic_text(|| _ = metrics.schedule_latency_histogram_bucket_range(0));
-    assert!(text.contains("enable_metrics_schedule_latency_histogram"), "{text}");
+    // An exporter asks without looking first.
+    assert_eq!(metrics.poll_time_histogram_bucket_count(0, 0), 0);
+    assert_eq!(metrics.schedule_latency_histogram_bucket_count(0, 7), 0);
+    assert_eq!(metrics.poll_time_histogram_bucket_range(0), Duration::ZERO..Duration::ZERO);
+    assert_eq!(metrics.schedule_latency_histogram_bucket_range(7), Duration::ZERO..Duration::ZERO);
+    let beyond = metrics.num_workers();
+    let text = panic_text(|| _ = metrics.poll_time_histogram_bucket_count(beyond, 0));
+    assert!(text.contains(&format!("there is no worker {beyond}")), "{text}");
+}
+
+/// On its worker's thread, and after everything has ended.
+fn the_depth_of_a_local_queue_is_that_of_the_moment(new: fn() -> Rt) {
+    let rt = new();
+    let metrics = rt.metrics();
+    if metrics.num_workers() > 1 {
+        return; // Others would steal meanwhile.
+    }
+    let theirs = metrics.clone();
+    let seen = rt.block_on(rt.spawn(async move {
+        let depth = || theirs.worker_local_queue_depth(0);
+        let mut seen = vec![depth()];
+        let tasks: Vec<_> = (0..10)
+            .map(|_| {
+                let metrics = theirs.clone();
+                let task = task::spawn(async move { metrics.worker_local_queue_depth(0) });
+                seen.push(depth());
+                task
+            })
+            .collect();
+        for task in tasks {
+            seen.push(task.await.unwrap());
+        }
+        seen
+    }));
+    let seen = seen.unwrap();
+    // Where there is a slot for the task that was woken last, that one is in no queue. It runs first.
+    let slot = usize::from(
+        matches!(&rt, Rt::Shared(rt) if rt.handle().runtime_flavor() == RuntimeFlavor::MultiThread),
+    );
+    let filling: Vec<_> = (0..=10_usize).map(|n| n.saturating_sub(slot)).collect();
+    assert_eq!(seen[..=10], filling);
+    let mut emptying = seen[11..].to_vec();
+    // They are awaited in the order of their making, and each that ends wakes the first one at most once.
+    emptying.sort_unstable();
+    assert!(emptying.iter().zip(0..10).all(|(&depth, n)| depth.abs_diff(n) <= 1), "{emptying:?}");
+    until(|| metrics.worker_local_queue_depth(0) == 0);
+}
+
+/// While nobody drives it.
+#[test]
+fn the_depth_of_a_queue_at_rest_is_that_of_the_moment() {
+    for rt in [Rt::from(support::current()), Rt::from(support::local())] {
+        let metrics = rt.metrics();
+        rt.block_on(async {
+            for _ in 0..3 {
+                task::spawn(std::future::pending::<()>());
+            }
+        });
+        assert_eq!(metrics.worker_local_queue_depth(0), 3);
+        rt.block_on(yield_now());
+        assert_eq!(metrics.worker_local_queue_depth(0), 0);
+    }
 }
 
 #[test]

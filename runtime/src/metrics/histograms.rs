@@ -9,22 +9,11 @@ use std::time::Duration;
 use super::RuntimeMetrics;
 use crate::engine::counters::Histogram;
 
-/// The histogram of one worker, or else a panic that says how to have one.
-#[track_caller]
-fn expect<'a>(histogram: &'a Option<Histogram>, what: &str) -> &'a Histogram {
-    match histogram {
-        Some(histogram) => histogram,
-        None => {
-            panic!("this runtime has no histogram of {what}: call `Builder::enable_metrics_{what}_histogram`")
-        }
-    }
-}
-
 /// How long polls take and tasks wait, by worker and bucket; how long closures wait for the blocking pool, by bucket.
 ///
 /// Bucket numbers count from zero. The last bucket of a histogram takes whatever is larger than the others can, and
-/// the end of its range is the largest duration that a count of nanoseconds can be. The figures of workers whose
-/// histogram is not enabled panic with how to enable it.
+/// the end of its range is the largest duration that a count of nanoseconds can be. While a histogram is not enabled, it has
+/// no buckets, and whichever is asked for is empty.
 impl RuntimeMetrics {
     /// Whether the times of polls are counted in a histogram, see
     /// [`enable_metrics_poll_time_histogram`](crate::runtime::Builder::enable_metrics_poll_time_histogram).
@@ -41,17 +30,20 @@ impl RuntimeMetrics {
     ///
     /// # Panics
     ///
-    /// Without such a bucket or histogram.
+    /// Without such a bucket, if the histogram is enabled.
     #[track_caller]
     pub fn poll_time_histogram_bucket_range(&self, bucket: usize) -> Range<Duration> {
-        expect(&self.any_worker().poll_time, "poll_time").range(bucket)
+        match &self.any_worker().poll_time {
+            Some(histogram) => histogram.range(bucket),
+            None => Range::default(),
+        }
     }
 
     /// Polls by one worker that took a time in this bucket's range.
     ///
     /// # Panics
     ///
-    /// Without such a worker, bucket or histogram.
+    /// Without such a worker, and without such a bucket if the histogram is enabled.
     ///
     /// ```
     /// let rt = runtime::runtime::Builder::new_multi_thread()
@@ -69,7 +61,10 @@ impl RuntimeMetrics {
     /// ```
     #[track_caller]
     pub fn poll_time_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
-        expect(&self.worker(worker).poll_time, "poll_time").count(bucket)
+        match &self.worker(worker).poll_time {
+            Some(histogram) => histogram.count(bucket),
+            None => 0,
+        }
     }
 
     /// Whether the times that tasks wait for their polls are counted in a histogram, see
@@ -87,20 +82,26 @@ impl RuntimeMetrics {
     ///
     /// # Panics
     ///
-    /// Without such a bucket or histogram.
+    /// Without such a bucket, if the histogram is enabled.
     #[track_caller]
     pub fn schedule_latency_histogram_bucket_range(&self, bucket: usize) -> Range<Duration> {
-        expect(&self.any_worker().schedule_latency, "schedule_latency").range(bucket)
+        match &self.any_worker().schedule_latency {
+            Some(histogram) => histogram.range(bucket),
+            None => Range::default(),
+        }
     }
 
     /// Polls by one worker whose task had waited for a time in this bucket's range.
     ///
     /// # Panics
     ///
-    /// Without such a worker, bucket or histogram.
+    /// Without such a worker, and without such a bucket if the histogram is enabled.
     #[track_caller]
     pub fn schedule_latency_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
-        expect(&self.worker(worker).schedule_latency, "schedule_latency").count(bucket)
+        match &self.worker(worker).schedule_latency {
+            Some(histogram) => histogram.count(bucket),
+            None => 0,
+        }
     }
 
     /// Buckets of the histogram of waits for a thread of the blocking pool. It is always there. An extension.

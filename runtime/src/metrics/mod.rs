@@ -86,7 +86,11 @@ impl RuntimeMetrics {
         self.sched.global_queue_len()
     }
 
-    /// Tasks in one worker's queue.
+    /// Tasks in one worker's queue. The one that runs is not among them, nor the one that was woken last, where that has
+    /// [a slot of its own](crate::runtime::Builder::disable_lifo_slot).
+    ///
+    /// On a runtime of one thread it is exact for code that runs on it, and while nobody drives the runtime. Other threads
+    /// are told what it was when the runtime last looked for events.
     #[track_caller]
     pub fn worker_local_queue_depth(&self, worker: usize) -> usize {
         self.worker(worker);

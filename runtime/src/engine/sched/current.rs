@@ -205,6 +205,17 @@ impl fmt::Display for EndedByPanic {
 }
 
 impl Shared<Current> {
+    /// Tasks in the queue. Only the thread that drives can look into it: while another one does, what that one told when
+    /// it last looked at the events.
+    pub(crate) fn queue_len(&self, worker: usize) -> usize {
+        let driving = tls::with(|here| {
+            let worker = Current::here(here).filter(|worker| std::ptr::eq(&*worker.shared, self))?;
+            worker.core.borrow().as_ref().map(|core| core.queue.len())
+        });
+        let at_rest = || self.policy.core.lock().as_ref().map(|core| core.queue.len());
+        driving.or_else(at_rest).unwrap_or_else(|| self.counters.workers[worker].queue_depth.get() as usize)
+    }
+
     /// A task of a runtime that ends by that has panicked, on the thread that drives it.
     pub(crate) fn task_panicked(&self) {
         self.policy.panicked.store(true, Release);

@@ -150,8 +150,7 @@ impl SchedRef {
     pub(crate) fn local_queue_len(&self, worker: usize) -> usize {
         match self {
             Self::Multi(shared) => shared.queue_len(worker),
-            // Nobody but its thread can look into this queue: what it last told.
-            Self::Current(shared) => shared.counters.workers[worker].queue_depth.get() as usize,
+            Self::Current(shared) => shared.queue_len(worker),
         }
     }
 
