@@ -13,6 +13,7 @@ const ADDRESSES: &[&str] = &[
     "base/prim",
     "base/list",
     "base/short_lock",
+    "base/wait_queue/mod",
     "base/wake_list",
     "base/atomic_waker",
     "engine/task/cell",
@@ -26,6 +27,7 @@ const ADDRESSES: &[&str] = &[
     "engine/driver/timer/entry",
     "io/read_buf",
     "net/fd",
+    "sync/access",
     "sync/oneshot/channel",
 ];
 

@@ -144,6 +144,15 @@ impl<L: Link> List<L> {
         Some(node_of::<L>(last))
     }
 
+    /// Unlinks the first node.
+    pub(crate) fn pop_front(&mut self) -> Option<NonNull<L::Node>> {
+        let first = self.head?;
+        // SAFETY: linked, so alive.
+        let removed = unsafe { self.unlink(first) };
+        debug_assert!(removed, "the head of a list is linked");
+        Some(node_of::<L>(first))
+    }
+
     /// The last node, still linked.
     pub(crate) fn last(&self) -> Option<NonNull<L::Node>> {
         self.tail.map(node_of::<L>)
@@ -190,7 +199,6 @@ impl<L: Link> List<L> {
     /// # Safety
     /// The drain is used under the list's lock only, its `Drop` included, and it is dropped: forgotten, it would leave
     /// nodes that point at the sentinel when that is gone.
-    #[allow(dead_code, reason = "for those that wake all who wait, in batches")]
     pub(crate) unsafe fn drain<'a>(&mut self, sentinel: Pin<&'a mut Links>) -> Drain<'a, L> {
         // SAFETY: the links are not moved while the drain, which borrows them, lives; then they are unlinked.
         let sentinel = NonNull::from(unsafe { sentinel.get_unchecked_mut() });
@@ -218,14 +226,12 @@ impl<L: Link> fmt::Debug for List<L> {
 }
 
 /// The nodes that a list had when [`List::drain`] was called. Dropping it unlinks those that are left.
-#[allow(dead_code, reason = "see `List::drain`")]
 pub(crate) struct Drain<'a, L: Link> {
     sentinel: NonNull<Links>,
     _pinned: PhantomData<Pin<&'a mut Links>>,
     _nodes: PhantomData<*const L>,
 }
 
-#[allow(dead_code, reason = "see `List::drain`")]
 impl<L: Link> Drain<'_, L> {
     /// Unlinks the last node.
     pub(crate) fn pop_back(&mut self) -> Option<NonNull<L::Node>> {
@@ -296,6 +302,18 @@ mod tests {
         assert_eq!(rest(&mut list), [0, 1, 2, 3]);
         assert!(list.is_empty());
         assert_eq!(list.last(), None);
+    }
+
+    #[test]
+    fn the_first_can_be_taken_too() {
+        let nodes = nodes();
+        let mut list = full(&nodes);
+        assert_eq!(list.pop_front().map(name), Some(3));
+        assert_eq!(list.pop_back().map(name), Some(0));
+        assert_eq!(list.pop_front().map(name), Some(2));
+        assert_eq!(list.pop_front().map(name), Some(1));
+        assert_eq!(list.pop_front(), None);
+        assert!(list.is_empty());
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! T0: what every other tier stands on. Nothing here knows of tasks, schedulers or drivers.
 
-#[allow(dead_code, reason = "a slot for one waiter, for the primitives that stand on this tier alone")]
 pub(crate) mod atomic_waker;
 pub(crate) mod block_on;
 pub(crate) mod clock;
@@ -16,6 +15,7 @@ pub(crate) mod rand;
 pub(crate) mod short_lock;
 pub(crate) mod spin;
 pub(crate) mod trace;
+pub(crate) mod wait_queue;
 pub(crate) mod wake_list;
 
 /// What timers and sockets say whose runtime has ended: Tokio's sentence, which programs compare.

@@ -11,8 +11,8 @@ use std::task::Waker;
 
 use super::panic::swallow;
 
-/// How many wakers are woken with one trip through the lock.
-const CAPACITY: usize = 32;
+/// How many wakers are woken with one trip through the lock. Few in a model, so that a second trip is within its reach.
+const CAPACITY: usize = if cfg!(rt_loom) { 2 } else { 32 };
 
 /// Up to 32 wakers, without an allocation.
 pub(crate) struct WakeList {
@@ -40,6 +40,13 @@ impl WakeList {
     pub(crate) fn push(&mut self, waker: Waker) {
         self.wakers[self.end].write(waker);
         self.end += 1;
+    }
+
+    /// Adds a waker if there is one. The batch must not be full.
+    pub(crate) fn extend(&mut self, waker: Option<Waker>) {
+        if let Some(waker) = waker {
+            self.push(waker);
+        }
     }
 
     /// Wakes in the order of pushing, and leaves the batch empty. A waker that panics is a bug of whoever made it: it

@@ -42,12 +42,11 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use self::channel::{ReceiverEnd, SenderEnd};
 use self::error::{RecvError, TryRecvError};
-use crate::base::block_on::block_on;
-use crate::base::{coop, enter};
+use crate::base::block_on::blocking;
+use crate::base::coop;
 
 /// The end that sends. Made by [`channel`].
 ///
@@ -263,13 +262,7 @@ impl<T> Receiver<T> {
     /// ```
     #[track_caller]
     pub fn blocking_recv(self) -> Result<T, RecvError> {
-        assert!(
-            !enter::is_entered(),
-            "Cannot block the current thread from within a runtime. This happens because a function attempted to block \
-             the current thread while the thread is being used to drive asynchronous tasks. Use `.await`, or call \
-             `blocking_recv` inside `spawn_blocking`."
-        );
-        block_on(self, Duration::ZERO)
+        blocking(self)
     }
 }
 
