@@ -10,14 +10,14 @@
 use super::mutex::{Mutex, TryLockError};
 use super::rwlock::RwLock;
 use super::semaphore::permits::Permits;
-use crate::base::prim::{PlainArc as Arc, PlainCell, const_unless_model};
+use crate::base::prim::{PlainArc as Arc, PlainUnsafeCell, const_unless_model};
 
 /// A value, and the permits that give access to it.
 pub(super) struct Guarded<T: ?Sized> {
     permits: Permits,
     /// How many permits there are in all.
     total: u32,
-    value: PlainCell<T>,
+    value: PlainUnsafeCell<T>,
 }
 
 // SAFETY: the value goes from one thread to another, one at a time, as it would by being sent.
@@ -28,7 +28,7 @@ unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
 impl<T> Guarded<T> {
     const_unless_model! {
         pub(super) fn new(value: T, total: u32) -> Self {
-            Self { permits: Permits::new(total as usize), total, value: PlainCell::new(value) }
+            Self { permits: Permits::new(total as usize), total, value: PlainUnsafeCell::new(value) }
         }
     }
 

@@ -36,7 +36,7 @@ pub(crate) use crossbeam_utils::CachePadded;
 
 /// The standard library's cell in either world, for a value of a user's whose references outlive a closure. A model that is
 /// to see who touches the value when puts a cell of its own inside.
-pub(crate) use ::std::cell::UnsafeCell as PlainCell;
+pub(crate) use ::std::cell::UnsafeCell as PlainUnsafeCell;
 
 /// The standard library's counted pointer in either world, for what loom's cannot be: a callback behind a trait object
 /// and a waker. Nothing is modelled through it.

@@ -100,6 +100,7 @@ impl<S, D> WaitQueue<S, D> {
     }
 
     /// Releases all who wait now. What they wait for has been written before.
+    #[cfg(test)]
     pub(crate) fn wake_all(&self) {
         self.lock().wake_all(|_, _| ());
     }
@@ -287,46 +288,84 @@ impl<Q: QueueRef> Waiter<Q> {
         &self.queue
     }
 
-    /// Takes the queue's lock.
-    pub(crate) fn lock(self: Pin<&mut Self>) -> LockedWaiter<'_, Q::State, Q::Data> {
-        let this = self.into_ref().get_ref();
-        LockedWaiter { locked: this.queue.queue().lock(), node: &this.node }
-    }
-
     /// Whether it may be in the queue. What is not, stays so.
     #[inline]
     pub(crate) fn is_queued(&self) -> bool {
         self.node.status.load(Acquire) == QUEUED
     }
 
-    /// Its datum if it was released. It is idle after that.
+    /// What leads to the queue, and what one can do with the waiter.
+    pub(crate) fn split(self: Pin<&mut Self>) -> (&Q, WaiterMut<'_, Q::State, Q::Data>) {
+        let this = self.into_ref().get_ref();
+        (&this.queue, WaiterMut { queue: this.queue.queue(), node: &this.node })
+    }
+
+    /// Takes the queue's lock.
+    pub(crate) fn lock(self: Pin<&mut Self>) -> LockedWaiter<'_, Q::State, Q::Data> {
+        let (_, waiter) = self.split();
+        LockedWaiter { locked: waiter.queue.lock(), node: waiter.node }
+    }
+
+    /// See [`WaiterMut::take_release`].
     #[inline]
     pub(crate) fn take_release(self: Pin<&mut Self>) -> Option<Q::Data>
     where
         Q::Data: Copy,
     {
-        let node = &self.into_ref().get_ref().node;
+        self.split().1.take_release()
+    }
+
+    /// See [`WaiterMut::poll_wait`].
+    pub(crate) fn poll_wait<R>(
+        self: Pin<&mut Self>,
+        waker: &Waker,
+        check: impl FnMut(&mut LockedWaiter<'_, Q::State, Q::Data>) -> Option<R>,
+    ) -> Poll<R> {
+        self.split().1.poll_wait(Some(waker), check)
+    }
+}
+
+/// A waiter that is pinned and borrowed mutably, apart from what leads to its queue.
+pub(crate) struct WaiterMut<'a, S, D> {
+    queue: &'a WaitQueue<S, D>,
+    /// Of this queue, and pinned.
+    node: &'a Node<D>,
+}
+
+impl<S, D> WaiterMut<'_, S, D> {
+    /// Takes the queue's lock.
+    pub(crate) fn lock(&mut self) -> LockedWaiter<'_, S, D> {
+        LockedWaiter { locked: self.queue.lock(), node: self.node }
+    }
+
+    /// Its datum if it was released. It is idle after that.
+    #[inline]
+    pub(crate) fn take_release(&mut self) -> Option<D>
+    where
+        D: Copy,
+    {
         // Acquire: see what was written to the datum.
-        if node.status.load(Acquire) != RELEASED {
+        if self.node.status.load(Acquire) != RELEASED {
             return None;
         }
-        node.status.store(IDLE, Relaxed);
+        self.node.status.store(IDLE, Relaxed);
         // SAFETY: released, so it is the future's.
-        Some(unsafe { node.with_slot(|slot| slot.data) })
+        Some(unsafe { self.node.with_slot(|slot| slot.data) })
     }
 
     /// Waits for what `check` looks for. It is called under the lock; while it finds nothing, the waiter is queued with
-    /// `waker`. It is not queued any more when there is a result.
+    /// `waker`, or with none if there is none. It is not queued any more when there is a result.
     ///
     /// A waiter that was released is not queued, but may be queued again.
     pub(crate) fn poll_wait<R>(
-        mut self: Pin<&mut Self>,
-        waker: &Waker,
-        mut check: impl FnMut(&mut LockedWaiter<'_, Q::State, Q::Data>) -> Option<R>,
+        &mut self,
+        waker: Option<&Waker>,
+        mut check: impl FnMut(&mut LockedWaiter<'_, S, D>) -> Option<R>,
     ) -> Poll<R> {
-        let mut clone = (!self.is_queued()).then(|| waker.clone());
+        let was_queued = self.node.status.load(Acquire) == QUEUED;
+        let mut clone = if was_queued { None } else { waker.cloned() };
         loop {
-            let mut locked = self.as_mut().lock();
+            let mut locked = self.lock();
             let mut old = None;
             if let Some(result) = check(&mut locked) {
                 if locked.is_queued() {
@@ -336,18 +375,21 @@ impl<Q: QueueRef> Waiter<Q> {
                 swallow(|| drop(old));
                 return Poll::Ready(result);
             }
-            if locked.is_queued() && locked.is_woken_by(waker) {
+            if !locked.is_queued() && (clone.is_some() || waker.is_none()) {
+                locked.enqueue(clone);
                 return Poll::Pending;
             }
-            if let Some(clone) = clone.take() {
-                if locked.is_queued() {
-                    old = locked.replace_waker(clone);
-                } else {
-                    locked.enqueue(Some(clone));
+            let Some(waker) = waker else { return Poll::Pending };
+            if locked.is_queued() {
+                if locked.is_woken_by(waker) {
+                    return Poll::Pending;
                 }
-                drop(locked);
-                swallow(|| drop(old));
-                return Poll::Pending;
+                if let Some(clone) = clone.take() {
+                    old = locked.replace_waker(clone);
+                    drop(locked);
+                    swallow(|| drop(old));
+                    return Poll::Pending;
+                }
             }
             drop(locked);
             clone = Some(waker.clone());

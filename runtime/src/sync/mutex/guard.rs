@@ -20,7 +20,6 @@ pub struct MutexGuard<'a, T: ?Sized> {
 /// As a [`MutexGuard`]; it keeps the mutex alive and can go anywhere.
 ///
 /// Made by [`Mutex::lock_owned`] and its kin.
-#[must_use = "if unused the Mutex will immediately unlock"]
 #[clippy::has_significant_drop]
 pub struct OwnedMutexGuard<T: ?Sized> {
     pub(super) access: Exclusive<Arc<Mutex<T>>, T>,

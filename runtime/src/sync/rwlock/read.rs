@@ -21,7 +21,6 @@ pub struct RwLockReadGuard<'a, T: ?Sized> {
 /// As a [`RwLockReadGuard`]; it keeps the lock alive and can go anywhere.
 ///
 /// Made by [`RwLock::read_owned`] and its kin.
-#[must_use = "if unused the RwLock will immediately unlock"]
 #[clippy::has_significant_drop]
 pub struct OwnedRwLockReadGuard<T: ?Sized, U: ?Sized = T> {
     pub(super) access: Shared<Arc<RwLock<T>>, U>,

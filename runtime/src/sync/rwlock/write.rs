@@ -20,7 +20,6 @@ pub struct RwLockWriteGuard<'a, T: ?Sized> {
 /// As a [`RwLockWriteGuard`]; it keeps the lock alive and can go anywhere.
 ///
 /// Made by [`RwLock::write_owned`] and its kin.
-#[must_use = "if unused the RwLock will immediately unlock"]
 #[clippy::has_significant_drop]
 pub struct OwnedRwLockWriteGuard<T: ?Sized> {
     pub(super) access: Exclusive<Arc<RwLock<T>>, T>,
@@ -30,7 +29,6 @@ pub struct OwnedRwLockWriteGuard<T: ?Sized> {
 ///
 /// Made by [`RwLockWriteGuard::map`]. It cannot be downgraded: its part may have been found through a mutable reference
 /// in a way that does not hold for what is shared.
-#[must_use = "if unused the RwLock will immediately unlock"]
 #[clippy::has_significant_drop]
 pub struct RwLockMappedWriteGuard<'a, T: ?Sized> {
     access: Exclusive<&'a Permits, T>,
@@ -40,7 +38,6 @@ pub struct RwLockMappedWriteGuard<'a, T: ?Sized> {
 /// As a [`RwLockMappedWriteGuard`]; it keeps the lock alive and can go anywhere.
 ///
 /// Made by [`OwnedRwLockWriteGuard::map`].
-#[must_use = "if unused the RwLock will immediately unlock"]
 #[clippy::has_significant_drop]
 pub struct OwnedRwLockMappedWriteGuard<T: ?Sized, U: ?Sized = T> {
     access: Exclusive<Arc<RwLock<T>>, U>,

@@ -14,7 +14,7 @@ use std::fmt;
 pub use self::permit::{OwnedSemaphorePermit, SemaphorePermit};
 use self::permits::Permits;
 use crate::base::block_on::blocking;
-use crate::base::prim::PlainArc as Arc;
+use crate::base::prim::{PlainArc as Arc, const_unless_model};
 
 /// A count of permits, for limiting how many do something at once.
 ///
@@ -100,6 +100,13 @@ impl Semaphore {
     #[cfg(not(rt_loom))]
     pub const fn const_new(permits: usize) -> Self {
         Self { permits: Permits::new(permits) }
+    }
+
+    const_unless_model! {
+        /// Closed from the start.
+        pub(super) fn new_closed() -> Self {
+            Self { permits: Permits::new_closed() }
+        }
     }
 
     /// How many permits are available now. Zero while somebody waits.

@@ -86,6 +86,13 @@ impl Permits {
         }
     }
 
+    const_unless_model! {
+        /// Closed from the start, with nothing to give out.
+        pub(in crate::sync) fn new_closed() -> Self {
+            Self { word: AtomicUsize::new(CLOSED), queue: WaitQueue::new(()) }
+        }
+    }
+
     fn load(&self) -> Word {
         Word(self.word.load(Acquire))
     }
