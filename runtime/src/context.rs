@@ -228,15 +228,6 @@ pub(crate) fn timer_registry() -> Arc<TimerRegistry> {
     }
 }
 
-/// The shard of these timers that this thread should use: its worker's own, if it is one of that runtime.
-pub(crate) fn timer_shard(timers: &TimerRegistry) -> usize {
-    let own = with_current(|handle| {
-        let own = handle.services().registries.timers.as_ref()?;
-        std::ptr::eq(&**own, timers).then(|| handle.sched().worker_here()).flatten()
-    });
-    own.ok().flatten().unwrap_or_else(|| timers.shared_shard())
-}
-
 /// Runs a closure on the blocking pool of the current runtime.
 #[track_caller]
 pub(crate) fn spawn_blocking<F, T>(f: F) -> crate::engine::task::JoinHandle<T>

@@ -16,6 +16,7 @@ use crate::base::SHUT_DOWN;
 use crate::base::coop;
 use crate::context;
 use crate::engine::driver::timer::TimerEntry;
+use crate::engine::sched::timer_shard;
 
 /// Waits until `deadline`. A deadline that has passed completes at the first poll.
 ///
@@ -163,7 +164,7 @@ impl Future for Sleep {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let unit = ready!(coop::poll_proceed(cx));
         let this = self.project();
-        match ready!(this.entry.poll(cx, this.deadline.into_std(), context::timer_shard)) {
+        match ready!(this.entry.poll(cx, this.deadline.into_std(), timer_shard)) {
             Ok(()) => {
                 unit.made_progress();
                 Poll::Ready(())

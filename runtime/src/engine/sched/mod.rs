@@ -37,11 +37,14 @@ use std::time::Duration;
 use self::current::Current;
 use self::dump::{Requests, Sighting};
 use self::multi::Multi;
+use self::policy::Policy;
 use self::shared::Shared;
 use self::tls::Here;
+use self::worker::Worker;
 use crate::base::prim::Arc;
 use crate::config::{RuntimeConfig, UnhandledPanic};
 use crate::engine::counters::Counters;
+use crate::engine::driver::timer::TimerRegistry;
 use crate::engine::hooks::StuckPoll;
 use crate::engine::services::Services;
 use crate::engine::task::{self, Id, JoinHandle, Meta, Schedule};
@@ -178,11 +181,6 @@ impl SchedRef {
         either!(self, shared => shared.monitor.stop(wait));
     }
 
-    /// The index of this scheduler's worker on this thread.
-    pub(crate) fn worker_here(&self) -> Option<usize> {
-        either!(self, shared => Shared::worker_here(shared))
-    }
-
     /// Wakes the thread that may wait with a paused clock for a job of the blocking pool.
     pub(crate) fn wake_all(&self) {
         either!(self, shared => shared.wake_all());
@@ -260,6 +258,21 @@ pub(crate) fn worker_index() -> Option<usize> {
         Here::Multi(worker) => worker.index_here(),
         Here::Current(worker) => worker.index_here(),
     })
+}
+
+/// The shard of these timers that this thread should use: its worker's own, if it is one of their runtime.
+#[inline]
+pub(crate) fn timer_shard(timers: &TimerRegistry) -> usize {
+    fn of<P: Policy>(worker: &Worker<P>, timers: &TimerRegistry) -> Option<usize> {
+        let own = worker.shared.services.registries.timers.as_ref()?;
+        std::ptr::eq(&**own, timers).then(|| worker.index_here()).flatten()
+    }
+    let own = tls::with(|here| match here {
+        Here::Nobody => None,
+        Here::Multi(worker) => of(worker, timers),
+        Here::Current(worker) => of(worker, timers),
+    });
+    own.unwrap_or_else(|| timers.shared_shard())
 }
 
 /// Wakes the task after this worker's next look at the events; at once where there is no worker.

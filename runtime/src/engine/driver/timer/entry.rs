@@ -236,7 +236,9 @@ impl TimerEntry {
         let this = self.into_ref().get_ref();
         if this.node.is_registered() {
             let due = this.registry.moment_of(deadline);
-            if let Some(waker) = this.registry.reschedule(this.shard(), &this.node, due) {
+            // Only its owner changes a deadline, so the former one can be read without the lock.
+            let now = (due < this.node.due()).then(|| this.registry.now());
+            if let Some(waker) = this.registry.reschedule(this.shard(), &this.node, due, now) {
                 waker.wake();
                 return;
             }

@@ -32,15 +32,18 @@ impl Moment {
     #[inline]
     pub(super) fn from_duration(since: Duration) -> Self {
         let (seconds, nanos) = (since.as_secs(), since.subsec_nanos());
-        let millis = seconds.saturating_mul(1000).saturating_add(u64::from(nanos / NANOS_PER_MILLI));
+        if seconds >= u64::MAX / 1000 {
+            return Self::MAX;
+        }
+        let millis = seconds * 1000 + u64::from(nanos / NANOS_PER_MILLI);
         Self { millis, sub_nanos: nanos % NANOS_PER_MILLI }
     }
 
-    pub(super) fn millis(self) -> u64 {
+    pub(super) const fn millis(self) -> u64 {
         self.millis
     }
 
-    pub(super) fn sub_nanos(self) -> u32 {
+    pub(super) const fn sub_nanos(self) -> u32 {
         self.sub_nanos
     }
 
@@ -51,11 +54,26 @@ impl Moment {
         if self.sub_nanos == 0 { self.millis.saturating_sub(1) } else { self.millis }
     }
 
+    /// How far into its bucket it is: above zero, and up to the end inclusive.
+    #[inline]
+    pub(super) fn bucket_offset(self) -> u32 {
+        if self.sub_nanos == 0 { NANOS_PER_MILLI } else { self.sub_nanos }
+    }
+
+    /// The moment that is so far into a bucket.
+    #[inline]
+    pub(super) fn in_bucket(bucket: u64, offset: u32) -> Self {
+        if offset < NANOS_PER_MILLI { Self::new(bucket, offset) } else { Self::new(bucket + 1, 0) }
+    }
+
     /// In nanoseconds; all that is 584 years off or more is the same, and earlier than it really is.
     #[inline]
     pub(super) fn nanos(self) -> u64 {
-        let nanos = self.millis.saturating_mul(u64::from(NANOS_PER_MILLI));
-        nanos.saturating_add(u64::from(self.sub_nanos)).min(NEVER - 1)
+        const LAST: u64 = (NEVER - 1) / NANOS_PER_MILLI as u64 - 1;
+        if self.millis > LAST {
+            return NEVER - 1;
+        }
+        self.millis * u64::from(NANOS_PER_MILLI) + u64::from(self.sub_nanos)
     }
 
     /// The instant, if this system has one that far from `start`.
@@ -74,6 +92,10 @@ mod tests {
     fn a_bucket_ends_with_its_last_millisecond_inclusive() {
         let bucket = |nanos| Moment::from_duration(Duration::from_nanos(nanos)).bucket();
         assert_eq!([0, 1, 999_999, 1_000_000, 1_000_001].map(bucket), [0, 0, 0, 0, 1]);
+        for nanos in [1, 999_999, 1_000_000, 1_000_001, 2_000_000] {
+            let moment = Moment::from_duration(Duration::from_nanos(nanos));
+            assert_eq!(Moment::in_bucket(moment.bucket(), moment.bucket_offset()), moment);
+        }
     }
 
     #[test]

@@ -211,19 +211,26 @@ impl TimerRegistry {
     }
 
     /// Moves a registered entry to another time. Does nothing if it is no longer registered; if it is due at once,
-    /// returns the waker.
-    pub(super) fn reschedule(&self, shard: usize, node: &Node, due: Moment) -> Option<Waker> {
-        let now = self.now();
+    /// returns the waker. `now` is needed only if the time is earlier than the former one: one that is later, and has
+    /// passed nevertheless, fires at the next look.
+    pub(super) fn reschedule(
+        &self,
+        shard: usize,
+        node: &Node,
+        due: Moment,
+        now: Option<Moment>,
+    ) -> Option<Waker> {
         let (finished, unknown) = self.change(shard, |guarded| {
             if !node.is_registered() {
                 return None;
             }
             let entry = guarded.wheel.remove(node);
-            if due <= now {
+            if now.is_some_and(|now| due <= now) {
                 return Some(entry.finish(State::Fired));
             }
             entry.set_due(due);
-            guarded.wheel.insert(entry, now).err().map(|entry| entry.finish(State::Fired))
+            let inserted = guarded.wheel.insert(entry, now.unwrap_or(Moment::ZERO));
+            inserted.err().map(|entry| entry.finish(State::Fired))
         });
         self.unpark_if(unknown, shard);
         finished

@@ -47,20 +47,42 @@ struct Level {
     slots: [Slot; SLOTS],
 }
 
+/// Beside its entries a slot has bounds of their deadlines since it was last empty. A cancelled entry may have left them
+/// wider than need be.
 struct Slot {
     entries: EntryList,
-    /// Bounds of the deadlines since the slot was last empty. A cancelled entry may have left them wider than need be.
-    earliest: Moment,
-    latest: Moment,
+    earliest_millis: u64,
+    earliest_sub_nanos: u32,
+    /// Of a slot of level 0, whose entries are all in one bucket: the latest, from the bucket's beginning.
+    latest_offset: u32,
 }
 
 impl Slot {
-    const EMPTY: Slot = Slot { entries: EntryList::new(), earliest: Moment::MAX, latest: Moment::ZERO };
+    const EMPTY: Slot = Slot {
+        entries: EntryList::new(),
+        earliest_millis: Moment::MAX.millis(),
+        earliest_sub_nanos: Moment::MAX.sub_nanos(),
+        latest_offset: 0,
+    };
 
-    fn push(&mut self, entry: Linked) {
-        self.earliest = self.earliest.min(entry.due());
-        self.latest = self.latest.max(entry.due());
+    #[inline]
+    fn push(&mut self, entry: Linked, due: Moment) {
+        if due < self.earliest() {
+            (self.earliest_millis, self.earliest_sub_nanos) = (due.millis(), due.sub_nanos());
+        }
+        self.latest_offset = self.latest_offset.max(due.bucket_offset());
         self.entries.push(entry);
+    }
+
+    #[inline]
+    fn earliest(&self) -> Moment {
+        Moment::new(self.earliest_millis, self.earliest_sub_nanos)
+    }
+
+    /// The latest deadline, for a slot of level 0.
+    #[inline]
+    fn latest(&self) -> Moment {
+        Moment::in_bucket(self.earliest().bucket(), self.latest_offset)
     }
 }
 
@@ -83,7 +105,8 @@ impl Wheel {
         self.used == 0 && self.due.is_empty()
     }
 
-    /// Links an entry, or gives it back if its bucket has passed. `now` is a recent time, not later than this instant.
+    /// Links an entry, or gives it back if its bucket has passed. `now` is a recent time, not later than this instant;
+    /// the more recent, the fewer levels an entry goes through.
     pub(super) fn insert(&mut self, entry: Linked, now: Moment) -> Result<(), Linked> {
         if self.used == 0 {
             // Nothing to cascade: stand where time is, so that near deadlines are at low levels.
@@ -97,13 +120,14 @@ impl Wheel {
     }
 
     fn link(&mut self, entry: Linked) {
-        let (level, slot) = place(self.position, entry.due().bucket());
+        let due = entry.due();
+        let (level, slot) = place(self.position, due.bucket());
         entry.set_place((level * SLOTS + slot) as u16);
         self.used |= 1 << level;
         let level = self.levels[level]
             .get_or_insert_with(|| Box::new(Level { occupied: 0, slots: [Slot::EMPTY; SLOTS] }));
         level.occupied |= 1 << slot;
-        level.slots[slot].push(entry);
+        level.slots[slot].push(entry, due);
     }
 
     /// Unlinks an entry of this wheel.
@@ -150,7 +174,8 @@ impl Wheel {
         if let Some(due) = self.due.first_due() {
             return Some(due);
         }
-        self.first().map(|(level, _, slot)| if level == 0 && !exact { slot.latest } else { slot.earliest })
+        self.first()
+            .map(|(level, _, slot)| if level == 0 && !exact { slot.latest() } else { slot.earliest() })
     }
 
     /// Moves the wheel to `now`: what is due then waits for [`Wheel::pop_due`]. `exact` is for a clock that stands
@@ -159,7 +184,7 @@ impl Wheel {
         let bucket_now = now.millis();
         while let Some((level, number, slot)) = self.first() {
             if level == 0 {
-                let complete = if exact { slot.earliest } else { slot.latest };
+                let complete = if exact { slot.earliest() } else { slot.latest() };
                 if complete > now {
                     break;
                 }
