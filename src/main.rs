@@ -10,6 +10,7 @@
 mod cli;
 mod compare;
 mod engines;
+mod events;
 mod history;
 mod plugin;
 mod profile;

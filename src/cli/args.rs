@@ -20,6 +20,11 @@ use crate::profile::{DURATION, Overrides, Subject, WARMUP, parse_duration};
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,
+
+    /// Tell what happens, in this process and in the measuring ones: -v steps and warnings, -vv details too.
+    /// RUST_LOG chooses by target, such as RUST_LOG=runtime::stuck_poll=warn
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
 }
 
 const AFTER_HELP: &str = "\
@@ -74,6 +79,9 @@ output, and the report to DIR/<profile>-<UTC time>/: index.html for people, repo
 latency.hlog for programs.
 
 Ctrl-C ends the run early and keeps what was measured; a second one ends it at once.
+
+With -v, -vv or RUST_LOG, what happens in this process and in the measuring ones is told on standard
+error, and kept in the report's log.jsonl; the summary says what that has cost the run.
 
 Examples:
   rtbench run configs/server.toml

@@ -20,7 +20,7 @@ use clap::Parser;
 
 use crate::plugin::{Blame, Fault};
 use crate::profile::Invalid;
-use crate::{session, term};
+use crate::{events, session, term};
 use args::{Args, Command};
 
 /// How the program ends.
@@ -50,7 +50,14 @@ impl From<Exit> for ExitCode {
 
 /// The program.
 pub(crate) fn main() -> ExitCode {
-    let result = match Args::parse().command {
+    let args = Args::parse();
+    // The measuring processes are told by their parent what to tell.
+    if !matches!(args.command, Command::Exec(_) | Command::Answer(_))
+        && let Err(error) = events::begin(args.verbose)
+    {
+        return complain(&error).into();
+    }
+    let result = match args.command {
         Command::Run(args) => run::run(&args).map(Into::into),
         Command::Check(args) => check::check(&args).map(Into::into),
         Command::Compare(args) => compare::compare(&args).map(Into::into),

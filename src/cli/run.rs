@@ -10,10 +10,11 @@ use anyhow::Result;
 
 use super::Exit;
 use super::args::Run;
+use crate::events;
 use crate::profile::{self, Profile};
-use crate::report::{self, ReportDir, Trouble, Written};
+use crate::report::{self, ReportDir, Trouble, Written, units};
 use crate::session::Session;
-use crate::session::record::{Outcome, ProfileInfo, RunRecord};
+use crate::session::record::{Heard, Outcome, ProfileInfo, RunRecord};
 use crate::term::{self, Progress};
 
 /// Runs the command.
@@ -30,10 +31,18 @@ pub(super) fn run(args: &Run) -> Result<Exit> {
         term::complain(&format!("note: {path} has the log of an earlier run that was killed"));
     }
     let mut log = dir.log()?;
+    if events::asked().is_some() {
+        events::keep_in(dir.events()?);
+    }
     let session = Session::new()?;
     let plan = profile::plan(&profile);
     let records = session.measure(&plan, &mut log, &mut Progress::new(args.quiet));
     drop(log);
+    let lost = events::end_file();
+    if lost > 0 {
+        let (lost, name) = (units::integer(lost), events::NAME);
+        term::complain(&format!("warning: {name} is full: the last {lost} events are not in it"));
+    }
     complain(&records);
     let exit = match () {
         () if session.interrupted() => Exit::Interrupted,
@@ -62,7 +71,8 @@ fn tell(profile: &Profile, records: &[RunRecord], dir: &ReportDir) -> bool {
     };
     let account = report::Account::new(&info, records);
     // First what needs no room on a disk.
-    let printed = term::print(&account.summary(term::color(&io::stdout())));
+    let summary = account.summary(term::color(&io::stdout())) + &diagnostics(records);
+    let printed = term::print(&summary);
     let written = account.files().and_then(|files| dir.write(&files));
     let (place, told) = match written {
         Ok(written) => place(&written),
@@ -92,6 +102,25 @@ fn place(written: &Written) -> (String, bool) {
     term::complain(&format!("lost: {}", lost.join(", ")));
     let saved = saved.join(", ");
     (format!("\nsaved: {saved} in {}\n", path.display()), false)
+}
+
+/// What diagnostic events cost the runs, where they were asked for.
+fn diagnostics(records: &[RunRecord]) -> String {
+    let percent = |share: f64| match share * 100.0 {
+        tiny if tiny < 0.1 => "less than 0.1 %".to_owned(),
+        percent => format!("{percent:.1} %"),
+    };
+    let line = |record: &RunRecord| {
+        let Heard { number, cost_ns } = record.events;
+        let cost = number as f64 * cost_ns as f64;
+        let used = record.done.as_ref().map(|done| (done.usage.user_us + done.usage.system_us) as f64 * 1e3);
+        let share = used.filter(|&used| used > 0.0);
+        let share = share.map_or(String::new(), |used| format!(", {} of its CPU time", percent(cost / used)));
+        let (number, each) = (units::integer(number), units::duration(cost_ns as f64));
+        format!("diagnostics: {number} events of {}, {each} each{share}\n", record.name)
+    };
+    let lines: String = records.iter().filter(|record| record.events.number > 0).map(line).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 /// Tells of each run that failed.

@@ -186,6 +186,7 @@ impl Inspector {
         let about: About = inspector.ask(&Question::Describe, "in its entry `describe`")?;
         check_about(&about).map_err(|what| fault(Blame::Code, Failure::broken(what)))?;
         inspector.workloads = about.workloads;
+        tracing::info!(file = shown, identity = ?inspector.identity, "a plug-in is loaded and asked");
         Ok(inspector)
     }
 

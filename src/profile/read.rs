@@ -87,6 +87,7 @@ pub(crate) fn load(path: &Path, settings: &[String], subject: &Subject) -> Resul
     if let Some(fault) = catalog.fault() {
         return Err(fault.into());
     }
+    tracing::debug!(path = %path.display(), problems = problems.len(), "the profile is read");
     match profile {
         Some(profile) if problems.is_empty() => Ok(profile),
         _ => Err(Invalid::new(sources, problems).into()),

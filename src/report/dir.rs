@@ -17,6 +17,8 @@ use anyhow::{Context, Result, anyhow};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::events;
+
 use super::assemble::timestamp;
 use super::decode::slug;
 use super::hlog::Log;
@@ -27,8 +29,10 @@ const UNFINISHED: (&str, &str) = (".", ".rtbench-unfinished");
 /// How the name of a folder ends that holds less than a report.
 const INCOMPLETE: &str = "-incomplete";
 
-/// The file that grows during a run.
+/// The file of slices, which grows during a run.
 const LOG: &str = "latency.hlog";
+/// All files that grow during a run.
+const GROWING: [&str; 2] = [LOG, events::NAME];
 
 /// A place for a report. Dropped without a [`write`](Self::write), it leaves nothing.
 #[derive(Debug)]
@@ -96,9 +100,22 @@ impl ReportDir {
     ///
     /// A message for people when it cannot be made.
     pub(crate) fn log(&self) -> Result<Log<File>> {
+        Ok(Log::new(self.grow(LOG)?))
+    }
+
+    /// The file of diagnostic events, which grows in the folder.
+    ///
+    /// # Errors
+    ///
+    /// A message for people when it cannot be made.
+    pub(crate) fn events(&self) -> Result<File> {
+        self.grow(events::NAME)
+    }
+
+    fn grow(&self, name: &str) -> Result<File> {
         let staging = self.staging.borrow();
-        let path = staging.as_ref().context("the report has already been written")?.path.join(LOG);
-        Ok(Log::new(File::create_new(&path).with_context(|| cannot("write", &path))?))
+        let path = staging.as_ref().context("the report has already been written")?.path.join(name);
+        File::create_new(&path).with_context(|| cannot("write", &path))
     }
 
     /// Writes all files of the report and puts the folder in its place. It can be called once.
@@ -114,6 +131,7 @@ impl ReportDir {
     }
 
     fn write_or(&self, files: &[super::File], elsewhere: &Path) -> Result<Written> {
+        tracing::debug!(path = %self.path.display(), files = files.len(), "the report is written");
         let staging = self.staging.take().context("the report has already been written")?;
         let mut saved = Vec::new();
         let mut trouble: Option<Trouble> = None;
@@ -122,8 +140,8 @@ impl ReportDir {
             Ok(true) => saved.push(name.to_owned()),
             Err(error) => {
                 let path = staging.path.join(name);
-                // Half a file is none, except for a log; and a smaller file may still have room.
-                if name != LOG {
+                // Half a file is none, unless it grew; and a smaller file may still have room.
+                if !GROWING.contains(&name) {
                     let _ = fs::remove_file(&path);
                 }
                 let error = anyhow::Error::new(error).context(cannot("write", &path));
@@ -131,7 +149,9 @@ impl ReportDir {
                 trouble.lost.push(name.to_owned());
             }
         };
-        note(LOG, sync(&staging.path.join(LOG)));
+        for name in GROWING {
+            note(name, sync(&staging.path.join(name)));
+        }
         for (name, content) in files {
             note(name, write_file(&staging.path.join(name), content).map(|()| true));
         }
@@ -159,9 +179,11 @@ impl ReportDir {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let hidden = elsewhere.join(format!("{}rtbench-{name}{}", UNFINISHED.0, UNFINISHED.1));
         let staging = Staging::make(&hidden)?.ok_or(io::ErrorKind::AlreadyExists)?;
-        let log = from.path.join(LOG);
-        if log.exists() {
-            fs::copy(log, staging.path.join(LOG))?;
+        for name in GROWING {
+            match fs::copy(from.path.join(name), staging.path.join(name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                copied => drop(copied?),
+            }
         }
         for (name, content) in files {
             write_file(&staging.path.join(name), content)?;
@@ -289,7 +311,7 @@ pub(crate) fn lock(path: &Path) -> io::Result<Option<File>> {
 }
 
 /// Takes care of the unfinished folders in `root` that no living run holds: those with a log become visible with
-/// nothing else in them, the others are removed. What cannot be removed is left.
+/// nothing in them but what grew during the run, the others are removed. What cannot be removed is left.
 fn clear_abandoned(root: &Path) -> Vec<PathBuf> {
     let mut recovered = Vec::new();
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
@@ -303,7 +325,7 @@ fn clear_abandoned(root: &Path) -> Vec<PathBuf> {
         let abandoned = Staging { path: entry.path(), _lock: Some(lock), finished: false };
         if fs::metadata(entry.path().join(LOG)).is_ok_and(|log| log.len() > 0) {
             for other in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
-                if other.file_name() != LOG {
+                if !GROWING.iter().any(|&name| other.file_name() == name) {
                     let _ = fs::remove_file(other.path());
                 }
             }

@@ -111,6 +111,7 @@ impl Made {
             }),
             outcome: Outcome::Complete,
             warnings: Vec::new(),
+            events: Default::default(),
         }
     }
 

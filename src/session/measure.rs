@@ -12,12 +12,14 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
+use workloads::events::FILTER;
 use workloads::wire::Plan;
 
 use super::child::{Event, Measuring};
 use super::interrupt::Interrupts;
 use super::record::{Outcome, RunRecord, Slices, Unheard};
 use super::watch::{Limits, Watch};
+use crate::events;
 use crate::profile::Planned;
 use crate::term::Progress;
 
@@ -124,6 +126,7 @@ impl Session {
             done: None,
             outcome: Outcome::Interrupted,
             warnings: Vec::new(),
+            events: Default::default(),
         };
         slices.begin(&run.name);
         if !self.interrupted() {
@@ -149,6 +152,7 @@ impl Session {
         let run = self.started.replace(self.started.get() + 1);
         let began = Instant::now();
         let started = command.and_then(|command| Measuring::start(command, plan, run, self.sender.clone()));
+        tracing::info!(run = record.name, workload = plan.workload, engine = %plan.engine, "a measuring process is started");
         let mut watch = match started {
             Ok(child) => Watch::new(child, began, plan, self.limits, record, slices),
             Err(error) => {
@@ -184,6 +188,8 @@ impl Session {
 /// one in each run turns that from a hidden difference between two settings into noise that can be seen.
 fn child_of(program: &Path, plan: &Plan) -> Command {
     let mut command = Command::new(program);
+    // An empty filter asks for nothing, also where this program was asked by a variable that children inherit.
+    command.env(FILTER, events::asked().unwrap_or_default());
     command.args(["__exec", plan.engine.as_str()]).env("RTBENCH_LAYOUT", "x".repeat(fastrand::usize(..4096)));
     if let Some(plugin) = &plan.plugin {
         command.arg("--plugin").arg(&plugin.path);

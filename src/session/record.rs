@@ -27,6 +27,17 @@ pub(crate) struct RunRecord {
     pub(crate) outcome: Outcome,
     /// What the child warned of.
     pub(crate) warnings: Vec<String>,
+    /// What its diagnostic events came to, where they were asked for.
+    pub(crate) events: Heard,
+}
+
+/// The diagnostic events of a child.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// How many there were, those that were lost included.
+    pub(crate) number: u64,
+    /// What one costs the thread that it comes from, in nanoseconds.
+    pub(crate) cost_ns: u64,
 }
 
 /// How a run ended.

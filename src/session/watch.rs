@@ -18,6 +18,7 @@ use workloads::wire::{Failure, Frame, Interval, PROTOCOL, Phase, Plan};
 use super::child::{Measuring, ending};
 use super::keep::keep;
 use super::record::{Outcome, RunRecord, Slices};
+use crate::events;
 use crate::plugin::{self, Border};
 use crate::term::Progress;
 
@@ -113,12 +114,20 @@ impl<'a> Watch<'a> {
                 self.fail(format!("the measuring process speaks protocol {theirs}, and this is {PROTOCOL}"));
             }
             Frame::Hello(hello) => {
+                tracing::info!(
+                    run = self.record.name,
+                    pid = hello.pid,
+                    engine = hello.engine,
+                    version = hello.engine_version,
+                    "the measuring process is ready"
+                );
                 progress.stream(hello.streams.first());
                 self.slices.hello(&hello);
                 self.record.start_up = Some(self.began.elapsed());
                 self.record.hello = Some(hello);
             }
             Frame::Phase { phase } => {
+                tracing::info!(run = self.record.name, phase = phase_word(phase), "a phase begins");
                 progress.phase(phase);
                 self.phase = Some(phase);
                 if self.interrupts == 0 && self.failure.is_none() {
@@ -126,18 +135,36 @@ impl<'a> Watch<'a> {
                 }
             }
             Frame::Interval(interval) => {
+                tracing::debug!(
+                    run = self.record.name,
+                    phase = phase_word(interval.phase),
+                    end_ns = interval.end_ns,
+                    counts = ?interval.counts,
+                    "a slice"
+                );
                 progress.interval(&interval);
                 if interval.phase == Phase::Measure {
                     self.keep(interval);
                 }
             }
+            Frame::Events(heard) => {
+                let number = heard.events.len() as u64 + heard.lost;
+                self.record.events.number += number;
+                self.record.events.cost_ns = heard.cost_ns;
+                events::heard(&self.record.name, &heard);
+            }
             // The summary tells it.
-            Frame::Warning { text } => self.record.warnings.push(text),
+            Frame::Warning { text } => {
+                tracing::warn!(run = self.record.name, "{text}");
+                self.record.warnings.push(text);
+            }
             Frame::Failed(failure) => {
+                tracing::error!(run = self.record.name, hint = failure.hint, "{}", failure.message);
                 self.failure.get_or_insert(failure);
                 self.last_word();
             }
             Frame::Done(done) => {
+                tracing::info!(run = self.record.name, measured_ns = done.measured_ns, counts = ?done.counts, "done");
                 self.record.done = Some(done);
                 self.last_word();
             }
@@ -167,6 +194,7 @@ impl<'a> Watch<'a> {
 
     /// The run has failed: has the child stopped, gently at first.
     fn fail(&mut self, message: String) {
+        tracing::error!(run = self.record.name, "{message}");
         self.failure.get_or_insert(Failure { is_input: false, message, hint: None });
         self.child.ask_to_stop();
         self.deadline = Instant::now() + self.limits.stop;
@@ -175,6 +203,7 @@ impl<'a> Watch<'a> {
     /// Does what the user asked for: the first time to stop, the second time to stop at once.
     pub(super) fn obey(&mut self, interrupts: u32, progress: &mut Progress) {
         if interrupts > self.interrupts {
+            tracing::info!(run = self.record.name, requests = interrupts, "asked to stop");
             if self.interrupts == 0 {
                 progress.stopping();
                 self.child.ask_to_stop();
@@ -193,6 +222,7 @@ impl<'a> Watch<'a> {
     }
 
     fn kill(&mut self) {
+        tracing::warn!(run = self.record.name, "the measuring process is killed");
         self.child.kill();
         self.killed = true;
         // Its pipes close now, unless a process that left the group holds them.
@@ -219,6 +249,7 @@ impl<'a> Watch<'a> {
     pub(super) fn end(self, closed: io::Result<()>) -> Outcome {
         let Self { child, record, phase, interrupts, killed, mut failure, limits, border, plan, .. } = self;
         let (status, said) = child.finish(if killed { Duration::ZERO } else { limits.stop });
+        tracing::debug!(run = record.name, "the measuring process {}", ending(&status));
         let said = last_lines(&said);
         if border.is_some() {
             let found = plugin::verify(record).err();
@@ -269,6 +300,15 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Warmup => "the warm-up",
         Phase::Measure => "the measured window",
         Phase::Drain => "the drain after the window",
+    }
+}
+
+fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Setup => "setup",
+        Phase::Warmup => "warmup",
+        Phase::Measure => "measure",
+        Phase::Drain => "drain",
     }
 }
 

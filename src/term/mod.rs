@@ -21,15 +21,19 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes a message to standard error, or nowhere if that is closed.
+/// Writes a message to standard error, above a progress bar that is there, or nowhere if that stream is closed.
 pub(crate) fn complain(text: &str) {
     // There is no third stream to report a failure to.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    progress::above(|| drop(writeln!(io::stderr().lock(), "{text}")));
 }
 
 /// Whether text for this stream may have colours.
 pub(crate) fn color(stream: &impl IsTerminal) -> bool {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-        || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-    !plain && stream.is_terminal()
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !plain && obeys(stream)
+}
+
+/// Whether this stream is a terminal that obeys escape sequences.
+fn obeys(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
 }

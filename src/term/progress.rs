@@ -6,14 +6,15 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
-use std::io::{self, IsTerminal};
+use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 use workloads::wire::{Interval, Phase, Plan, Stream, count};
 
-use super::{complain, screen};
+use super::{complain, obeys, screen};
 use crate::report::{self, units};
 
 /// Time between two plain lines.
@@ -21,6 +22,20 @@ const LINE_EVERY: Duration = Duration::from_secs(1);
 
 /// How much of the recent past the live rate and percentile are made from.
 const WINDOW_NS: u64 = 1_000_000_000;
+
+/// The bar that is on the terminal.
+fn drawn() -> std::sync::MutexGuard<'static, Option<ProgressBar>> {
+    static DRAWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+    DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does something to the terminal while no bar is drawn there.
+pub(super) fn above(write: impl FnOnce()) {
+    match &*drawn() {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
 
 /// The display of a session.
 pub(crate) struct Progress {
@@ -60,11 +75,12 @@ impl Progress {
     pub(crate) fn new(quiet: bool) -> Self {
         let display = match quiet {
             true => Display::Quiet,
-            false if io::stderr().is_terminal() => {
+            false if obeys(&io::stderr()) => {
                 let bar = ProgressBar::with_draw_target(Some(1), screen::target());
                 // The template is a constant of this program.
                 let style = ProgressStyle::with_template("{prefix} {bar:20.cyan/dim} {msg}");
                 bar.set_style(style.expect("the template is well-formed").progress_chars("━╸─"));
+                *drawn() = Some(bar.clone());
                 Display::Bar(bar)
             }
             false => Display::Lines { last: None, only_notes: false },
@@ -158,8 +174,7 @@ impl Progress {
     /// A line that stays.
     pub(crate) fn note(&self, text: &str) {
         match &self.display {
-            Display::Bar(bar) => bar.suspend(|| complain(text)),
-            Display::Lines { .. } => complain(text),
+            Display::Bar(_) | Display::Lines { .. } => complain(text),
             Display::Quiet => {}
         }
     }
@@ -189,6 +204,14 @@ impl Progress {
                     complain(&format!("{}: {}", run.label, run.message()));
                 }
             }
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Display::Bar(_) = self.display {
+            *drawn() = None;
         }
     }
 }

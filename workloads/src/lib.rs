@@ -11,12 +11,14 @@
 //! | [`registry`] | the bundled workloads |
 //! | [`engine`] | the runtime under test |
 //! | [`exec`](mod@exec) | the measuring child |
+//! | [`events`] | what it tells while it measures, if it is asked |
 //! | [`plugin`] | all of this from a dynamic library that somebody else has written |
 //!
 //! Next file to read: `wire.rs`.
 
 mod bundled;
 pub mod engine;
+pub mod events;
 pub mod exec;
 pub mod load;
 pub mod params;

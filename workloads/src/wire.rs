@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rt::config::RuntimeConfig;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -111,6 +112,8 @@ pub enum Frame {
         /// One sentence.
         text: String,
     },
+    /// What was to be told of the run while it went on; only where the parent has asked for it.
+    Events(Events),
     /// The run cannot go on. The last frame.
     Failed(Failure),
     /// The run ended as planned or as asked. The last frame.
@@ -215,6 +218,77 @@ pub mod stream {
     pub const LATENCY: &str = "latency";
     /// How late the generator itself was: actual minus planned start.
     pub const LAG: &str = "lag";
+}
+
+/// Diagnostic events since the last frame of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Events {
+    /// In the order in which they were queued.
+    pub events: Vec<Event>,
+    /// How many more there were, for which there was no room.
+    pub lost: u64,
+    /// What an event costs the thread that it comes from, in nanoseconds, as measured when the process began.
+    pub cost_ns: u64,
+}
+
+/// Something that happened, as `tracing` tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Wall clock, in microseconds since 1970.
+    pub unix_us: u64,
+    /// How much it matters.
+    pub level: EventLevel,
+    /// Where it comes from: a path of modules, as a rule.
+    pub target: String,
+    /// What happened.
+    pub message: String,
+    /// Its other fields.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub fields: serde_json::Map<String, serde_json::Value>,
+    /// The spans that it lies in, the outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<EventSpan>,
+}
+
+impl Event {
+    /// An event that happens now, without fields.
+    pub fn new(level: EventLevel, target: &str, message: &str) -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            unix_us: u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX),
+            level,
+            target: target.to_owned(),
+            message: message.to_owned(),
+            fields: serde_json::Map::new(),
+            spans: Vec::new(),
+        }
+    }
+}
+
+/// How much an event matters, most first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventLevel {
+    /// Something failed.
+    Error,
+    /// Something is not as it should be.
+    Warn,
+    /// The steps of a run.
+    Info,
+    /// What they are made of.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// A span around an event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventSpan {
+    /// Its name.
+    pub name: String,
+    /// Its fields.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Increments of the runtime's counters, by name.

@@ -4,9 +4,10 @@
 #![forbid(unsafe_code)]
 
 use std::io;
+use std::time::Duration;
 
 use rt::config::RuntimeConfig;
-use rt::runtime::{Builder, Handle, LocalRuntime, Runtime};
+use rt::runtime::{Builder, Handle, LocalRuntime, Runtime, ShutdownReport};
 
 use super::named;
 use crate::wire::{EngineKind, RuntimeCounters};
@@ -29,11 +30,49 @@ pub fn obeys(_: &str) -> bool {
 }
 
 pub(super) fn build(config: &RuntimeConfig) -> io::Result<Runtime> {
-    Builder::from_config(config).build()
+    builder(config).build()
 }
 
 pub(super) fn build_local(config: &RuntimeConfig) -> io::Result<LocalRuntime> {
-    Builder::from_config(config).build_local(Default::default())
+    builder(config).build_local(Default::default())
+}
+
+fn builder(config: &RuntimeConfig) -> Builder {
+    let mut builder = Builder::from_config(config);
+    // With the feature `tracing` the runtime tells it by itself, in the same words.
+    if !cfg!(feature = "tracing") && tracing::enabled!(target: "runtime::stuck_poll", tracing::Level::WARN) {
+        builder.on_stuck_poll(|poll| {
+            tracing::warn!(
+                target: "runtime::stuck_poll",
+                worker = poll.worker(),
+                task.id = %poll.id(),
+                task.name = poll.name().unwrap_or_default(),
+                loc.file = poll.spawned_at().file(),
+                loc.line = poll.spawned_at().line(),
+                loc.col = poll.spawned_at().column(),
+                running_for = ?poll.running_for(),
+                "a poll runs for too long"
+            );
+        });
+    }
+    builder
+}
+
+/// Ends the runtime, and tells what was still running when the time was over.
+pub(super) fn shut_down(runtime: Runtime, timeout: Duration) {
+    tell(&runtime.shutdown_timeout_report(timeout));
+}
+
+pub(super) fn shut_down_local(runtime: LocalRuntime, timeout: Duration) {
+    tell(&runtime.shutdown_timeout_report(timeout));
+}
+
+fn tell(report: &ShutdownReport) {
+    if report.is_complete() {
+        tracing::debug!("the runtime is shut down; every task was dropped");
+    } else {
+        tracing::warn!(left = %report, "the runtime was shut down with something still running");
+    }
 }
 
 pub(super) fn counters(handle: &Handle) -> RuntimeCounters {

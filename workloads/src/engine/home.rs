@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use rt::runtime::{Handle, LocalRuntime};
 
+use super::bound;
+
 /// The thread, and the way to its runtime.
 #[derive(Debug)]
 pub(super) struct Home {
@@ -40,7 +42,7 @@ impl Home {
             };
             let _ = answer.send(Ok(runtime.handle().clone()));
             let patience = runtime.block_on(door.0.serve());
-            runtime.shutdown_timeout(patience);
+            bound::shut_down_local(runtime, patience);
         };
         let thread = thread::Builder::new().name("rtbench-runtime".to_owned()).spawn(body)?;
         let handle = built.recv().map_err(|_| io::Error::other("the thread of the runtime panicked"))??;
@@ -183,7 +185,6 @@ mod tests {
 
     use rt::config::{Flavor, RuntimeConfig};
 
-    use super::super::bound;
     use super::*;
 
     fn home() -> Home {

@@ -119,7 +119,7 @@ impl Engine {
     /// Ends the runtime; blocking jobs that do not end in time are left behind.
     pub fn shutdown(self, timeout: Duration) {
         match self.runtime {
-            Built::Anywhere(runtime) => runtime.shutdown_timeout(timeout),
+            Built::Anywhere(runtime) => bound::shut_down(runtime, timeout),
             Built::AtHome(home) => home.shutdown(timeout),
         }
     }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::io;
+use std::time::Duration;
 
 use rt::config::{Flavor, RuntimeConfig};
 use rt::runtime::{Builder, Handle, LocalRuntime, Runtime};
@@ -81,6 +82,17 @@ pub(super) fn build(config: &RuntimeConfig) -> io::Result<Runtime> {
 
 pub(super) fn build_local(config: &RuntimeConfig) -> io::Result<LocalRuntime> {
     builder(config)?.build_local(Default::default())
+}
+
+/// Ends the runtime. Tokio does not say what was still running.
+pub(super) fn shut_down(runtime: Runtime, timeout: Duration) {
+    runtime.shutdown_timeout(timeout);
+    tracing::debug!("the runtime is shut down");
+}
+
+pub(super) fn shut_down_local(runtime: LocalRuntime, timeout: Duration) {
+    runtime.shutdown_timeout(timeout);
+    tracing::debug!("the runtime is shut down");
 }
 
 fn builder(config: &RuntimeConfig) -> io::Result<Builder> {

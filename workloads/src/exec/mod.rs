@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::engine::{self, Engine};
+use crate::events::Gathered;
 use crate::params::{Params, nearest};
 use crate::record::{MAX_OWN_COUNTERS, Recorder};
 use crate::registry;
@@ -90,7 +91,7 @@ pub fn exec_with(
     mut frames_to: impl Write,
 ) -> Exit {
     let mut send = |frame: &Frame| wire::send(&mut frames_to, frame);
-    Frames(&mut send).run(workload, plan, stop).unwrap_or(Exit::ParentGone)
+    Frames::new(&mut send).run(workload, plan, stop).unwrap_or(Exit::ParentGone)
 }
 
 /// Runs the plan in a message, on one of `workloads`.
@@ -100,7 +101,7 @@ pub(crate) fn run_message(
     stop: impl Read + Send + 'static,
     send: &mut SendFrame<'_>,
 ) -> Exit {
-    let mut frames = Frames(send);
+    let mut frames = Frames::new(send);
     let found = plan.and_then(read_plan).and_then(|plan| Ok((find(workloads, &plan)?, plan)));
     let result = match found {
         Ok((workload, plan)) => frames.run(workload, &plan, stop),
@@ -166,19 +167,36 @@ enum Event {
 /// Takes one frame; an error means that nobody reads them.
 pub(crate) type SendFrame<'a> = dyn FnMut(&Frame) -> io::Result<()> + 'a;
 
-struct Frames<'a>(&'a mut SendFrame<'a>);
+struct Frames<'a> {
+    send: &'a mut SendFrame<'a>,
+    gathered: Gathered,
+}
 
-impl Frames<'_> {
+impl<'a> Frames<'a> {
+    fn new(send: &'a mut SendFrame<'a>) -> Self {
+        Self { send, gathered: Gathered::begin() }
+    }
+
     fn send(&mut self, frame: &Frame) -> io::Result<()> {
-        (self.0)(frame)
+        (self.send)(frame)
+    }
+
+    /// Sends the diagnostic events that have come since the last time.
+    fn events(&mut self) -> io::Result<()> {
+        match self.gathered.take() {
+            Some(events) => self.send(&Frame::Events(events)),
+            None => Ok(()),
+        }
     }
 
     fn failed(&mut self, failure: Failure) -> io::Result<Exit> {
+        self.events()?;
         self.send(&Frame::Failed(failure))?;
         Ok(Exit::Failed)
     }
 
     fn done(&mut self, done: Done) -> io::Result<Exit> {
+        self.events()?;
         self.send(&Frame::Done(done))?;
         Ok(Exit::Done)
     }
@@ -213,6 +231,7 @@ impl Frames<'_> {
             Ok(engine) => Arc::new(engine),
             Err(error) => return self.failed(build_failure(&error)),
         };
+        tracing::debug!(engine = engine::NAME, version = engine::VERSION, config = ?plan.runtime, "runtime built");
         let own = workload.describe().counters.into_iter().map(|counter| counter.name).collect();
         let (events, inbox) = channel();
         let site = Site { engine: engine.clone(), params, seed: plan.seed };

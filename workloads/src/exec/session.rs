@@ -44,8 +44,10 @@ impl Session {
 
     /// Ends the runtime, unless a workload that was left behind still holds it.
     fn shut_down(&mut self) {
-        if let Some(engine) = self.engine.take().and_then(Arc::into_inner) {
-            engine.shutdown(SHUTDOWN);
+        let Some(engine) = self.engine.take() else { return };
+        match Arc::into_inner(engine) {
+            Some(engine) => engine.shutdown(SHUTDOWN),
+            None => tracing::warn!("the workload was left behind and holds the runtime: it is not shut down"),
         }
     }
 
@@ -109,13 +111,18 @@ impl Session {
         run: &Run,
         collector: &mut Collector,
     ) -> io::Result<Option<Result<(), Failure>>> {
-        let mut finished = None;
+        let (mut finished, mut sent) = (None, Ok(()));
         loop {
             let cut = collector.next_cut();
             let event = match finished {
-                None => self.wait(Some(run.window.instant(cut))),
+                None => self.wait_and(Some(run.window.instant(cut)), || {
+                    if sent.is_ok() {
+                        sent = frames.events();
+                    }
+                }),
                 Some(_) => None,
             };
+            std::mem::replace(&mut sent, Ok(()))?;
             match event {
                 Some(Event::Finished(result)) => {
                     run.window.close(run.window.now());
@@ -151,6 +158,11 @@ impl Session {
 
     /// The next event, or `None` at `until`. A workload that panics counts as finished.
     fn wait(&mut self, until: Option<Instant>) -> Option<Event> {
+        self.wait_and(until, || {})
+    }
+
+    /// The same; calls `look` about ten times a second meanwhile.
+    fn wait_and(&mut self, until: Option<Instant>, mut look: impl FnMut()) -> Option<Event> {
         // A disconnected inbox is not enough to see a panic: the watcher keeps it open. So look, now and then.
         const LOOK: Duration = Duration::from_millis(100);
         loop {
@@ -169,7 +181,7 @@ impl Session {
                     self.interrupted |= matches!(last, Some(Event::Stop));
                     return Some(last.unwrap_or_else(|| Event::Finished(Err(self.panic_of_the_workload()))));
                 }
-                Err(RecvTimeoutError::Timeout) if until.is_none_or(|until| Instant::now() < until) => {}
+                Err(RecvTimeoutError::Timeout) if until.is_none_or(|until| Instant::now() < until) => look(),
                 Err(RecvTimeoutError::Timeout) => return None,
                 Err(RecvTimeoutError::Disconnected) => {
                     return Some(Event::Finished(Err(self.panic_of_the_workload())));

@@ -83,7 +83,7 @@ pub fn trial(
         heard.push(frame.clone());
         Ok(())
     };
-    Frames(send)
+    Frames::new(send)
         .run(Arc::new(workload), &plan, Never(stop))
         .map_err(|error| Failure::broken(error.to_string()))?;
     drop(keep);
@@ -115,7 +115,7 @@ fn collected(frames: Vec<Frame>) -> Result<Trial, Failure> {
             Frame::Warning { text } => trial.warnings.push(text),
             Frame::Failed(failure) => return Err(failure),
             Frame::Done(done) => trial.counts = done.counts,
-            Frame::Interval(_) | Frame::Phase { .. } => {}
+            Frame::Interval(_) | Frame::Phase { .. } | Frame::Events(_) => {}
         }
     }
     Ok(trial)
