@@ -99,6 +99,16 @@ impl<R: AsyncRead> BufReader<R> {
     }
 }
 
+impl<R> BufReader<R> {
+    /// Puts another reader in the place of the inner one, of which what is buffered has come. Takes the order of a seek
+    /// in the place of its own, if there is one.
+    pub(super) fn map<S>(self, order: Option<SeekFrom>, f: impl FnOnce(R) -> S) -> BufReader<S> {
+        let Self { inner, buf, start, end, seeking } = self;
+        let seeking = order.map_or(seeking, Seeking::Ordered);
+        BufReader { inner: f(inner), buf, start, end, seeking }
+    }
+}
+
 impl<R: AsyncRead> AsyncRead for BufReader<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,

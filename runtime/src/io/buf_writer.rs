@@ -270,6 +270,15 @@ impl<RW> From<BufReader<BufWriter<RW>>> for BufStream<RW> {
     }
 }
 
+/// The buffers change places, and keep what is in them.
+impl<RW> From<BufWriter<BufReader<RW>>> for BufStream<RW> {
+    fn from(outer: BufWriter<BufReader<RW>>) -> Self {
+        let BufWriter { inner: reader, buf, written, order } = outer;
+        // An order that the reader has not been given yet comes to it now: else its buffer would outlive the seek.
+        BufStream { inner: reader.map(order, |inner| BufWriter { inner, buf, written, order: None }) }
+    }
+}
+
 impl<RW: AsyncRead + AsyncWrite> AsyncRead for BufStream<RW> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.project().inner.poll_read(cx, buf)

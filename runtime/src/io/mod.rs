@@ -36,6 +36,8 @@ pub use self::copy::{copy, copy_bidirectional, copy_bidirectional_with_sizes, co
 pub use self::duplex::{DuplexStream, SimplexStream, duplex, simplex};
 pub use self::futures::{Lines, Split};
 pub use self::read_buf::ReadBuf;
+#[cfg(feature = "io-util")]
+pub(crate) use self::read_buf::fill_chunk;
 pub use self::read_ext::AsyncReadExt;
 pub use self::split::{Join, ReadHalf, WriteHalf, join, split};
 pub use self::take::Take;

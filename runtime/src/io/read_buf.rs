@@ -12,12 +12,18 @@
 //! | `buf[..initialized]` holds initialised bytes | `assume_init`'s caller, else by writing before moving the mark |
 //! | what is initialised is never made otherwise | the callers of `inner_mut` and `unfilled_mut` |
 //!
-//! Next file to read: `async_read.rs`.
+//! Next file to read: `read_buf/buf_mut.rs`.
 
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::slice;
 use std::task::{Poll, ready};
+
+#[cfg(feature = "io-util")]
+mod buf_mut;
+
+#[cfg(feature = "io-util")]
+pub(crate) use self::buf_mut::fill_chunk;
 
 /// A wrapper around a byte buffer that is filled step by step, and need not be initialised first.
 ///

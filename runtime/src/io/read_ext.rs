@@ -3,6 +3,8 @@
 //! Next file to read: `write_ext.rs`.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "io-util")]
+use super::futures::ReadIntoBuf;
 use super::futures::{Read, ReadExact, ReadNumber, ReadToEnd, ReadToString};
 use super::{AsyncRead, Chain, Take};
 
@@ -97,6 +99,41 @@ pub trait AsyncReadExt: AsyncRead {
         Self: Unpin,
     {
         Read::new(self, buf)
+    }
+
+    /// Reads some bytes into the unfilled part of `buf`, moves its cursor by them, and returns how many.
+    ///
+    /// One read at most, into the first chunk of `buf`; its contents need not be initialised. Zero means that the source
+    /// is at its end, or that `buf` has no room. A `Vec` grows by itself, so that it always has some.
+    ///
+    /// # Errors
+    ///
+    /// Those of the source. Nothing was read then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: when another branch of a `select!` is done first, nothing was read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use runtime::io::AsyncReadExt;
+    ///
+    /// # async fn example() -> std::io::Result<()> {
+    /// let mut source = &b"hello"[..];
+    /// let mut buf = bytes::BytesMut::with_capacity(64);
+    /// while source.read_buf(&mut buf).await? > 0 {}
+    /// assert_eq!(&buf[..], b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "io-util")]
+    fn read_buf<'a, B>(&'a mut self, buf: &'a mut B) -> ReadIntoBuf<'a, Self, B>
+    where
+        Self: Unpin,
+        B: bytes::BufMut + ?Sized,
+    {
+        ReadIntoBuf::new(self, buf)
     }
 
     /// Fills the whole of `buf`, and returns its length.

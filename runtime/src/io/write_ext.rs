@@ -7,6 +7,8 @@ use std::io::IoSlice;
 
 use super::AsyncWrite;
 use super::futures::{Flush, Shutdown, Write, WriteAll, WriteNumber, WriteVectored};
+#[cfg(feature = "io-util")]
+use super::futures::{WriteAllBuf, WriteBuf};
 
 /// One method a type of number.
 macro_rules! write_numbers {
@@ -88,6 +90,76 @@ pub trait AsyncWriteExt: AsyncWrite {
         Self: Unpin,
     {
         WriteAll::new(self, src)
+    }
+
+    /// Writes some bytes of `src`, moves its cursor behind them, and returns how many.
+    ///
+    /// One write at most, of as many chunks of `src` as the destination takes at once. Zero means that the destination
+    /// takes no more, or that `src` has nothing left.
+    ///
+    /// # Errors
+    ///
+    /// Those of the destination. Nothing was written then, and the cursor stays.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: when another branch of a `select!` is done first, nothing was written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::Buf;
+    /// use runtime::io::AsyncWriteExt;
+    ///
+    /// # async fn example() -> std::io::Result<()> {
+    /// let mut sink = Vec::new();
+    /// let mut message = (&b"head, "[..]).chain(&b"body"[..]);
+    /// while message.has_remaining() {
+    ///     sink.write_buf(&mut message).await?;
+    /// }
+    /// assert_eq!(sink, b"head, body");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "io-util")]
+    fn write_buf<'a, B>(&'a mut self, src: &'a mut B) -> WriteBuf<'a, Self, B>
+    where
+        Self: Sized + Unpin,
+        B: bytes::Buf,
+    {
+        WriteBuf::new(self, src)
+    }
+
+    /// Writes all that is left in `src`, and moves its cursor behind what has been written.
+    ///
+    /// # Errors
+    ///
+    /// `WriteZero` if the destination takes no more, else those of the destination. The cursor of `src` then stands before
+    /// the first byte that was not written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: the cursor of `src` stands before the first byte that was not written. A new call goes on there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use runtime::io::AsyncWriteExt;
+    ///
+    /// # async fn example() -> std::io::Result<()> {
+    /// let mut sink = Vec::new();
+    /// sink.write_all_buf(&mut &b"hello"[..]).await?;
+    /// assert_eq!(sink, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "io-util")]
+    fn write_all_buf<'a, B>(&'a mut self, src: &'a mut B) -> WriteAllBuf<'a, Self, B>
+    where
+        Self: Sized + Unpin,
+        B: bytes::Buf,
+    {
+        WriteAllBuf::new(self, src)
     }
 
     write_numbers! {

@@ -93,6 +93,17 @@ where
         }
     }
 
+    #[cfg(feature = "io-util")]
+    pub(crate) fn try_read_buf(&self, buf: &mut impl bytes::BufMut) -> io::Result<usize> {
+        self.registration.try_io(Interest::READABLE, || {
+            let receive = |room: &mut ReadBuf<'_>| fd::recv(SockRef::from(&**self), room).map(drop);
+            match crate::io::fill_chunk(buf, |room| Poll::Ready(receive(room))) {
+                Poll::Ready(received) => received,
+                Poll::Pending => unreachable!("a system call does not wait"),
+            }
+        })
+    }
+
     /// Returns how many bytes were peeked at.
     pub(crate) fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         self.registration.poll_read_io(cx, || fd::peek(SockRef::from(&**self), buf))

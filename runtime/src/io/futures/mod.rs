@@ -7,12 +7,16 @@
 #![forbid(unsafe_code)]
 
 mod buf_read;
+#[cfg(feature = "io-util")]
+mod bytes;
 mod int;
 mod read;
 mod write;
 
 pub(super) use buf_read::{FillBuf, ReadLine, ReadUntil};
 pub use buf_read::{Lines, Split};
+#[cfg(feature = "io-util")]
+pub(super) use bytes::{ReadIntoBuf, WriteAllBuf, WriteBuf};
 pub(super) use int::{ReadNumber, WriteNumber};
 pub(super) use read::{Read, ReadExact, ReadToEnd, ReadToString};
 pub(super) use write::{Flush, Shutdown, Write, WriteAll, WriteVectored};

@@ -1,6 +1,6 @@
 //! `write`, `write_vectored`, `write_all`, `flush`, `shutdown`.
 //!
-//! Next file to read: `futures/int.rs`.
+//! Next file to read: `futures/bytes.rs`.
 #![forbid(unsafe_code)]
 
 use std::future::Future;

@@ -64,6 +64,16 @@ macro_rules! read_half {
                 self.$stream.try_read_vectored(bufs)
             }
 
+            /// Reads what is there into the first unfilled chunk of `buf`. As [`TcpStream::try_read_buf`].
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock` if nothing is there.
+            #[cfg(feature = "io-util")]
+            pub fn try_read_buf<B: bytes::BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+                self.$stream.try_read_buf(buf)
+            }
+
             /// The address of the other end.
             pub fn peer_addr(&self) -> io::Result<SocketAddr> {
                 self.$stream.peer_addr()

@@ -199,6 +199,37 @@ impl TcpStream {
         self.io.registration().try_io(Interest::READABLE, || (&*self.io).read_vectored(bufs))
     }
 
+    /// Reads what is there into the first unfilled chunk of `buf`, and moves its cursor. Zero is the end, or `buf` has no
+    /// room; a `Vec` grows by itself.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if nothing is there.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::io::ErrorKind;
+    ///
+    /// # async fn example(stream: runtime::net::TcpStream) -> std::io::Result<()> {
+    /// let mut request = bytes::BytesMut::with_capacity(4096);
+    /// loop {
+    ///     stream.readable().await?;
+    ///     match stream.try_read_buf(&mut request) {
+    ///         Ok(0) => break,
+    ///         Ok(read) => println!("{read} bytes more"),
+    ///         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+    ///         Err(error) => return Err(error),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "io-util")]
+    pub fn try_read_buf<B: bytes::BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        self.io.try_read_buf(buf)
+    }
+
     /// Waits until a write is worth a try. As `ready(Interest::WRITABLE)`.
     ///
     /// # Cancel safety
