@@ -176,7 +176,7 @@ macro_rules! write_half {
                 Poll::Ready(Ok(()))
             }
 
-            /// Closes the direction in which this half writes.
+            /// Closes the direction in which this half writes. Succeeds if the connection is over already.
             fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
                 Poll::Ready(self.get_mut().close())
             }

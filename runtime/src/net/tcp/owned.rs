@@ -94,7 +94,7 @@ impl OwnedWriteHalf {
 impl Drop for OwnedWriteHalf {
     fn drop(&mut self) {
         if self.close_on_drop {
-            // The peer may be gone already: then it is closed.
+            // Nobody is left to tell of an error.
             let _ = self.stream.shutdown_std(Shutdown::Write);
         }
     }

@@ -293,8 +293,14 @@ impl TcpStream {
     }
 
     /// Closes one direction, or both. At once: nothing is waited for.
+    ///
+    /// A connection that is no longer is closed: the peer may end it, or reset it, at any moment before this call, and whether
+    /// the system then calls the socket unconnected is its own affair.
     pub(super) fn shutdown_std(&self, how: Shutdown) -> io::Result<()> {
-        self.io.shutdown(how)
+        match self.io.shutdown(how) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
+        }
     }
 
     /// Whether `TCP_NODELAY` is set.
@@ -419,6 +425,7 @@ impl AsyncWrite for TcpStream {
         Poll::Ready(Ok(()))
     }
 
+    /// Closes the direction in which this end writes. Succeeds if the connection is over already, as after a reset.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.shutdown_std(Shutdown::Write))
     }
