@@ -21,6 +21,7 @@ over_paused!(
     what_is_due_completes_at_the_first_poll_and_takes_no_time,
     a_sleep_says_when_and_whether,
     a_reset_moves_a_sleep_before_and_after_it_fired,
+    a_reset_into_the_past_is_seen_without_a_poll,
     a_dropped_sleep_wakes_nobody_and_keeps_nothing_waiting,
     sleeps_may_be_dropped_from_within_a_wake,
     far_deadlines_are_met,
@@ -163,6 +164,35 @@ fn a_reset_moves_a_sleep_before_and_after_it_fired(paused: fn() -> Rt) {
         to_past.future.as_mut().reset(start);
         assert_eq!(to_past.wakes(), 1);
         assert!(to_past.poll().is_ready());
+    });
+}
+
+fn a_reset_into_the_past_is_seen_without_a_poll(paused: fn() -> Rt) {
+    paused().block_on(async {
+        let start = Instant::now();
+        time::advance(ms(10)).await;
+        let mut unpolled = Spy::new(sleep(ms(100)));
+        unpolled.future.as_mut().reset(start);
+        assert!(unpolled.future.is_elapsed());
+        assert!(unpolled.poll().is_ready());
+
+        let mut fired = pin!(sleep(ms(5)));
+        fired.as_mut().await;
+        fired.as_mut().reset(Instant::now());
+        assert!(fired.is_elapsed());
+        fired.as_mut().reset(Instant::now() + ms(1));
+        assert!(!fired.is_elapsed());
+        fired.as_mut().reset(start);
+        assert!(fired.is_elapsed());
+
+        let mut waiting = Spy::new(sleep(ms(100)));
+        assert!(waiting.poll().is_pending());
+        waiting.future.as_mut().reset(start);
+        assert!(waiting.future.is_elapsed());
+        assert_eq!(waiting.wakes(), 1);
+        // One that has been made for a time that is over, and neither been polled nor reset, is not: a branch that asks for
+        // that before it polls would never run.
+        assert!(!sleep_until(start).is_elapsed());
     });
 }
 

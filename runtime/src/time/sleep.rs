@@ -121,7 +121,9 @@ impl Sleep {
         self.deadline
     }
 
-    /// Whether the runtime, or a poll, has found its time to have come.
+    /// Whether the runtime, a poll, or a [`reset`](Self::reset) has found its time to have come.
+    ///
+    /// One that has been polled or reset, and is elapsed, is ready at its next poll.
     pub fn is_elapsed(&self) -> bool {
         self.entry.is_elapsed()
     }

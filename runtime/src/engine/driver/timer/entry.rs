@@ -202,7 +202,7 @@ impl TimerEntry {
         Self { node, registry, _pinned: PhantomPinned }
     }
 
-    /// Whether its time was seen to have come, by the registry or by a poll.
+    /// Whether its time was seen to have come, by the registry, a poll or a reset.
     pub(crate) fn is_elapsed(&self) -> bool {
         self.node.state() == State::Fired
     }
@@ -231,11 +231,11 @@ impl TimerEntry {
     }
 
     /// Moves the timer to another deadline. If it was registered it stays so, with its waker: the task is woken at
-    /// the new time without having to poll first.
+    /// the new time without having to poll first. One that was not registered has fired if that has passed.
     pub(crate) fn reset(self: Pin<&mut Self>, deadline: std::time::Instant) {
         let this = self.into_ref().get_ref();
+        let due = this.registry.moment_of(deadline);
         if this.node.is_registered() {
-            let due = this.registry.moment_of(deadline);
             // Only its owner changes a deadline, so the former one can be read without the lock.
             let now = (due < this.node.due()).then(|| this.registry.now());
             if let Some(waker) = this.registry.reschedule(this.shard(), &this.node, due, now) {
@@ -246,7 +246,8 @@ impl TimerEntry {
         // Not registered, or no longer: then the wake-up of the old deadline is on its way, and the poll that it causes
         // registers anew. After a shutdown, too, a poll will tell.
         if !this.node.is_registered() {
-            this.node.set_state(State::Idle);
+            let passed = due <= this.registry.now();
+            this.node.set_state(if passed { State::Fired } else { State::Idle });
         }
     }
 

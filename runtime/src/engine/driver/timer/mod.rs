@@ -14,7 +14,7 @@
 //! | `Idle` | no | the owner's; no waker is stored | the owner | `Registered`, `Fired` |
 //! | `Registered` | yes | the lock's; a waker is stored | who holds the lock | `Idle`, `Fired`, `Shutdown` |
 //! | `Fired` | no | the owner's; no waker is stored | the owner | `Idle` |
-//! | `Shutdown` | no | the owner's; no waker is stored | the owner | `Idle` |
+//! | `Shutdown` | no | the owner's; no waker is stored | the owner | `Idle`, `Fired` |
 //!
 //! From this follows what every race comes down to:
 //!
@@ -23,7 +23,8 @@
 //!   reads `Registered` takes the lock and reads again: then either the node is still linked and he unlinks it, or
 //!   it has been let go.
 //! - *Fire against reset.* A reset takes the lock and looks: a registered timer moves, with its waker; one that has
-//!   fired becomes `Idle`, and the wake-up that is on its way makes its task poll, which registers it anew.
+//!   fired becomes `Idle`, and the wake-up that is on its way makes its task poll, which registers it anew. If the new
+//!   deadline has passed it stays `Fired`, or becomes it.
 //! - *Fire against a new waker.* The owner replaces the waker under the lock, and only if the timer is still
 //!   registered; else he learns that its time has come. A poll by the task whose waker is stored takes no lock: it
 //!   compares bytes which, while the state is `Registered`, only the owner himself writes. If the timer fires at that

@@ -47,12 +47,18 @@ fn the_protocol_page_names_the_states_and_their_ways_out() {
     assert_eq!(walked(&mut timer, &poll), "Registered");
     advance(&registry, MS);
     assert_eq!(walked(&mut timer, &|_| assert_eq!(registry.fire(0), 1)), "Fired");
-    assert_eq!(walked(&mut timer, &|t| t.reset_after(&registry, 0)), "Idle");
-    assert_eq!(walked(&mut timer, &poll), "Fired");
+    assert_eq!(walked(&mut timer, &|t| t.reset_after(&registry, MS)), "Idle");
+    assert_eq!(walked(&mut timer, &|t| t.reset_after(&registry, 0)), "Fired");
     timer.reset_after(&registry, MS);
     poll(&mut timer);
     assert_eq!(walked(&mut timer, &|_| registry.shutdown()), "Shutdown");
     assert_eq!(walked(&mut timer, &|t| t.reset_after(&registry, MS)), "Idle");
+    let mut timer = Timer::after(&registry, MS);
+    poll(&mut timer);
+    assert_eq!(walked(&mut timer, &|t| t.reset_after(&registry, 0)), "Fired");
+    // What is due at its first poll is not registered.
+    let mut timer = Timer::after(&registry, 0);
+    assert_eq!(walked(&mut timer, &poll), "Fired");
 }
 
 #[test]
