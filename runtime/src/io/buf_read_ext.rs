@@ -1,6 +1,6 @@
 //! `AsyncBufReadExt`: the methods of every reader with a buffer.
 //!
-//! Next file to read: `futures/mod.rs`.
+//! Next file to read: `attempt.rs`.
 #![forbid(unsafe_code)]
 
 use std::pin::Pin;
