@@ -327,6 +327,41 @@ fn a_builder_names_what_it_refuses() {
     ]);
 }
 
+#[test]
+fn a_buffer_without_room_is_refused() {
+    use runtime::io::*;
+    let capacity = "capacity must be greater than zero";
+    let pipe = "`max_buf_size` must be greater than 0";
+    let cure = "give it";
+    all_are_named(vec![
+        ("BufReader", capacity, cure, Box::new(|| drop(BufReader::with_capacity(0, empty())))),
+        ("BufStream", capacity, cure, Box::new(|| drop(BufStream::with_capacity(0, 1, empty())))),
+        ("duplex", pipe, cure, Box::new(|| drop(duplex(0)))),
+        ("simplex", pipe, cure, Box::new(|| drop(simplex(0)))),
+        ("new_unsplit", pipe, cure, Box::new(|| drop(SimplexStream::new_unsplit(0)))),
+        (
+            "a to b",
+            "`a_to_b_buf_size` must be greater than 0",
+            cure,
+            Box::new(|| drop(copy_bidirectional_with_sizes(&mut empty(), &mut empty(), 0, 1))),
+        ),
+        (
+            "b to a, in a task",
+            "`b_to_a_buf_size` must be greater than 0",
+            cure,
+            Box::new(|| {
+                let copy = async { copy_bidirectional_with_sizes(&mut empty(), &mut empty(), 1, 0).await };
+                bare().block_on(copy).unwrap();
+            }),
+        ),
+    ]);
+    // Without a buffer for writing, each write goes past it.
+    let mut writer = BufWriter::with_capacity(0, Vec::new());
+    bare().block_on(writer.write_all(b"all of it")).unwrap();
+    assert_eq!(writer.get_ref(), b"all of it");
+    drop(BufStream::with_capacity(1, 0, empty()));
+}
+
 /// Where not all of its threads fit, a runtime is an error that leaves nothing, and not an abort.
 #[test]
 fn workers_of_which_some_cannot_be_started_end_again() {

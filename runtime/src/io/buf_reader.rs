@@ -63,7 +63,17 @@ impl<R: AsyncRead> BufReader<R> {
     }
 
     /// With a buffer of so many bytes.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is zero.
+    #[track_caller]
     pub fn with_capacity(capacity: usize, inner: R) -> Self {
+        assert!(
+            capacity > 0,
+            "capacity must be greater than zero: a `BufReader` without room for a byte would report the end of the stream; \
+             give it one byte or more, or leave the size to `BufReader::new`"
+        );
         Self { inner, buf: vec![0; capacity].into(), start: 0, end: 0, seeking: Seeking::No }
     }
 

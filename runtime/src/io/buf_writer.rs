@@ -50,7 +50,7 @@ impl<W: AsyncWrite> BufWriter<W> {
         Self::with_capacity(DEFAULT_CAPACITY, inner)
     }
 
-    /// With a buffer of so many bytes.
+    /// With a buffer of so many bytes. With none, each write goes past it.
     pub fn with_capacity(capacity: usize, inner: W) -> Self {
         Self { inner, buf: Vec::with_capacity(capacity), written: 0, order: None }
     }
@@ -238,7 +238,12 @@ impl<RW: AsyncRead + AsyncWrite> BufStream<RW> {
         Self::with_capacity(DEFAULT_CAPACITY, DEFAULT_CAPACITY, stream)
     }
 
-    /// With buffers of so many bytes.
+    /// With buffers of so many bytes. With none to write, each write goes past it.
+    ///
+    /// # Panics
+    ///
+    /// If `reader_capacity` is zero.
+    #[track_caller]
     pub fn with_capacity(reader_capacity: usize, writer_capacity: usize, stream: RW) -> BufStream<RW> {
         BufReader::with_capacity(reader_capacity, BufWriter::with_capacity(writer_capacity, stream)).into()
     }

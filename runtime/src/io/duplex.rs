@@ -21,6 +21,10 @@ use crate::base::prim::{Arc, Mutex};
 /// Each direction holds at most `max_buf_size` bytes; a writer waits when it is full. When one stream is dropped, the
 /// other reads what is left and then the end, and its writes fail with `BrokenPipe`.
 ///
+/// # Panics
+///
+/// If `max_buf_size` is zero.
+///
 /// # Examples
 ///
 /// ```
@@ -35,6 +39,7 @@ use crate::base::prim::{Arc, Mutex};
 /// # Ok(())
 /// # }
 /// ```
+#[track_caller]
 pub fn duplex(max_buf_size: usize) -> (DuplexStream, DuplexStream) {
     let there = Arc::new(Mutex::new(Pipe::new(max_buf_size)));
     let back = Arc::new(Mutex::new(Pipe::new(max_buf_size)));
@@ -52,6 +57,10 @@ pub struct DuplexStream {
 ///
 /// The reader sees the end when the writer has been shut down.
 ///
+/// # Panics
+///
+/// If `max_buf_size` is zero.
+///
 /// # Examples
 ///
 /// ```
@@ -66,6 +75,7 @@ pub struct DuplexStream {
 /// # Ok(())
 /// # }
 /// ```
+#[track_caller]
 pub fn simplex(max_buf_size: usize) -> (ReadHalf<SimplexStream>, WriteHalf<SimplexStream>) {
     split(SimplexStream::new_unsplit(max_buf_size))
 }
@@ -78,6 +88,11 @@ pub struct SimplexStream {
 
 impl SimplexStream {
     /// A pipe that is not split. [`simplex`] makes one that is.
+    ///
+    /// # Panics
+    ///
+    /// If `max_buf_size` is zero.
+    #[track_caller]
     pub fn new_unsplit(max_buf_size: usize) -> SimplexStream {
         SimplexStream { pipe: Pipe::new(max_buf_size) }
     }
@@ -106,13 +121,24 @@ enum Side {
 }
 
 impl Pipe {
+    #[track_caller]
     fn new(capacity: usize) -> Self {
+        assert!(
+            capacity > 0,
+            "`max_buf_size` must be greater than 0: a pipe without room for a byte would never let a write through; \
+             give it as many bytes as a writer may be ahead of its reader"
+        );
         Self { bytes: VecDeque::new(), capacity, closed: false, reader: None, writer: None }
     }
 
     fn read(&mut self, buf: &mut ReadBuf<'_>) -> Attempt<()> {
         if self.bytes.is_empty() {
-            return if self.closed { Attempt::Done(Ok(()), None) } else { Attempt::Wait };
+            // A read without room has nothing to wait for.
+            return if self.closed || buf.remaining() == 0 {
+                Attempt::Done(Ok(()), None)
+            } else {
+                Attempt::Wait
+            };
         }
         let now = self.bytes.len().min(buf.remaining());
         let (front, back) = self.bytes.as_slices();
