@@ -25,6 +25,7 @@ const ADDRESSES: &[&str] = &[
     "engine/task/owned",
     "engine/sched/tls",
     "engine/driver/timer/entry",
+    "io/futures/fill_buf",
     "io/read_buf",
     "net/fd",
     "sync/access",

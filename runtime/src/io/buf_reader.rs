@@ -154,14 +154,8 @@ impl<R: AsyncRead> AsyncBufRead for BufReader<R> {
     }
 }
 
-/// Moving throws the buffer away, even if the new position lies within it.
-impl<R: AsyncRead + AsyncSeek> AsyncSeek for BufReader<R> {
-    fn start_seek(self: Pin<&mut Self>, position: SeekFrom) -> io::Result<()> {
-        *self.project().seeking = Seeking::Ordered(position);
-        Ok(())
-    }
-
-    fn poll_complete(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
+impl<R: AsyncRead + AsyncSeek> BufReader<R> {
+    fn poll_seek(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
         loop {
             let me = self.as_mut().project();
             match *me.seeking {
@@ -188,12 +182,29 @@ impl<R: AsyncRead + AsyncSeek> AsyncSeek for BufReader<R> {
                 }
                 Seeking::Last => {
                     let position = ready!(me.inner.poll_complete(cx))?;
-                    *me.seeking = Seeking::No;
                     self.discard();
                     return Poll::Ready(Ok(position));
                 }
             }
         }
+    }
+}
+
+/// Moving throws the buffer away, even if the new position lies within it.
+///
+/// A seek that fails is forgotten, and the buffer stays: the stream is where it was, if the inner reader is. Only where
+/// [`SeekFrom::Current`] takes two moves of the inner reader (the distance and the buffer do not fit into one), and the
+/// second one fails, the buffer is gone, and the inner reader stands at the position of the stream.
+impl<R: AsyncRead + AsyncSeek> AsyncSeek for BufReader<R> {
+    fn start_seek(self: Pin<&mut Self>, position: SeekFrom) -> io::Result<()> {
+        *self.project().seeking = Seeking::Ordered(position);
+        Ok(())
+    }
+
+    fn poll_complete(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        let result = ready!(self.as_mut().poll_seek(cx));
+        *self.project().seeking = Seeking::No;
+        Poll::Ready(result)
     }
 }
 

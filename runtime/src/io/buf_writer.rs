@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::buf_reader::{BufReader, DEFAULT_CAPACITY};
-use super::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
+use super::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, ReadBuf, attempt};
 
 pin_project! {
     /// Gathers small writes, and hands them to the inner writer in large pieces.
@@ -80,24 +80,17 @@ impl<W: AsyncWrite> BufWriter<W> {
         &self.buf[self.written..]
     }
 
-    /// Hands what is buffered to the inner writer.
+    /// Hands what is buffered to the inner writer. After an error the rest is still buffered.
     fn poll_hand_over(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut me = self.project();
-        while *me.written < me.buf.len() {
-            match ready!(me.inner.as_mut().poll_write(cx, &me.buf[*me.written..])) {
-                Ok(0) => {
-                    return Poll::Ready(Err(io::Error::new(
-                        io::ErrorKind::WriteZero,
-                        "the writer takes no more, and there is more in the buffer",
-                    )));
-                }
-                Ok(taken) => *me.written += taken,
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        let mut result = Ok(());
+        while *me.written < me.buf.len() && result.is_ok() {
+            let attempt = attempt::poll_write(me.inner.as_mut(), cx, &me.buf[*me.written..]);
+            result = ready!(attempt).map(|taken| *me.written += taken);
         }
-        me.buf.clear();
+        me.buf.drain(..*me.written);
         *me.written = 0;
-        Poll::Ready(Ok(()))
+        Poll::Ready(result)
     }
 
     fn has_room_for(&self, len: usize) -> bool {
@@ -123,26 +116,32 @@ impl<W: AsyncWrite> AsyncWrite for BufWriter<W> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if !self.inner.is_write_vectored() && bufs.iter().any(|buf| buf.len() >= self.buf.capacity()) {
-            // The large one goes past the buffer, and alone: it is the first that is not empty, or comes after.
-            let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
-            return self.poll_write(cx, first);
+        if self.inner.is_write_vectored() {
+            let total = bufs.iter().fold(0usize, |sum, buf| sum.saturating_add(buf.len()));
+            if !self.has_room_for(total) {
+                ready!(self.as_mut().poll_hand_over(cx))?;
+            }
+            let me = self.project();
+            if total >= me.buf.capacity() {
+                return me.inner.poll_write_vectored(cx, bufs);
+            }
+            bufs.iter().for_each(|buf| me.buf.extend_from_slice(buf));
+            return Poll::Ready(Ok(total));
         }
-        let total = bufs.iter().fold(0usize, |sum, buf| sum.saturating_add(buf.len()));
-        if !self.has_room_for(total) {
-            ready!(self.as_mut().poll_hand_over(cx))?;
-        }
+        // The first goes past the buffer if it is large, and then alone.
+        let mut bufs = bufs.iter().skip_while(|buf| buf.is_empty());
+        let Some(first) = bufs.next() else { return Poll::Ready(Ok(0)) };
+        let mut taken = ready!(self.as_mut().poll_write(cx, first))?;
         let me = self.project();
-        if total >= me.buf.capacity() && me.inner.is_write_vectored() {
-            return me.inner.poll_write_vectored(cx, bufs);
-        }
-        // As many of them as fit: the buffer never grows.
-        let mut taken = 0;
-        for buf in bufs {
-            let room = me.buf.capacity() - me.buf.len();
-            let part = &buf[..buf.len().min(room)];
-            me.buf.extend_from_slice(part);
-            taken += part.len();
+        if first.len() < me.buf.capacity() {
+            // With it, those that fit as a whole: the buffer never grows.
+            for buf in bufs {
+                if buf.len() > me.buf.capacity() - me.buf.len() {
+                    break;
+                }
+                me.buf.extend_from_slice(buf);
+                taken += buf.len();
+            }
         }
         Poll::Ready(Ok(taken))
     }
@@ -162,7 +161,18 @@ impl<W: AsyncWrite> AsyncWrite for BufWriter<W> {
     }
 }
 
-/// Moving hands over what is buffered first.
+impl<W: AsyncWrite + AsyncSeek> BufWriter<W> {
+    /// Brings the inner writer to the point at which its seek runs.
+    fn poll_begin_seek(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: SeekFrom) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_hand_over(cx))?;
+        let mut inner = self.get_pin_mut();
+        // Whatever still runs has to be over first.
+        ready!(inner.as_mut().poll_complete(cx))?;
+        Poll::Ready(inner.start_seek(to))
+    }
+}
+
+/// Moving hands over what is buffered first. A seek that fails is forgotten; what could not be handed over stays buffered.
 impl<W: AsyncWrite + AsyncSeek> AsyncSeek for BufWriter<W> {
     fn start_seek(self: Pin<&mut Self>, position: SeekFrom) -> io::Result<()> {
         *self.project().order = Some(position);
@@ -171,11 +181,9 @@ impl<W: AsyncWrite + AsyncSeek> AsyncSeek for BufWriter<W> {
 
     fn poll_complete(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
         if let Some(order) = self.order {
-            ready!(self.as_mut().poll_hand_over(cx))?;
-            let mut me = self.as_mut().project();
-            ready!(me.inner.as_mut().poll_complete(cx))?;
-            me.inner.start_seek(order)?;
-            *me.order = None;
+            let begun = ready!(self.as_mut().poll_begin_seek(cx, order));
+            *self.as_mut().project().order = None;
+            begun?;
         }
         self.get_pin_mut().poll_complete(cx)
     }

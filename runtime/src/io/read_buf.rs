@@ -264,13 +264,14 @@ impl<'a> SpareRoom<'a> {
         self.vec
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.vec.len() == self.vec.capacity()
+    /// How many bytes there are.
+    pub(super) fn len(&self) -> usize {
+        self.vec.capacity() - self.vec.len()
     }
 
     /// Makes room for `more` bytes at least.
     pub(super) fn reserve(&mut self, more: usize) {
-        if self.vec.capacity() - self.vec.len() < more {
+        if self.len() < more {
             self.vec.reserve(more);
             // The old contents are moved up to the length, what lies past it need not be.
             self.initialized = self.vec.len();

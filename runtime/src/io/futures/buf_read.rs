@@ -1,6 +1,6 @@
-//! `read_until`, `read_line`, `fill_buf`, and the streams of lines and segments.
+//! `read_until`, `read_line`, and the streams of lines and segments.
 //!
-//! Next file to read: `buf_reader.rs`.
+//! Next file to read: `futures/fill_buf.rs`.
 #![forbid(unsafe_code)]
 
 use std::future::{Future, poll_fn};
@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::read::give_string_back;
-use crate::io::AsyncBufRead;
+use crate::io::{AsyncBufRead, attempt};
 
 /// Moves what comes up to and with `delimiter` into `buf`, adding to `read`. Returns the sum, for which it starts
 /// anew.
@@ -25,7 +25,11 @@ fn poll_until<R: AsyncBufRead + ?Sized>(
     read: &mut usize,
 ) -> Poll<io::Result<usize>> {
     loop {
-        let available = ready!(reader.as_mut().poll_fill_buf(cx))?;
+        let available = match ready!(reader.as_mut().poll_fill_buf(cx)) {
+            Ok(available) => available,
+            Err(error) if attempt::is_interrupted(&error) => continue,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
         let found = available.iter().position(|&byte| byte == delimiter);
         let used = found.map_or(available.len(), |at| at + 1);
         buf.extend_from_slice(&available[..used]);
@@ -75,7 +79,8 @@ pin_project! {
         output: &'a mut String,
         // The string's bytes are here while the future runs: half a character is no string.
         bytes: Vec<u8>,
-        first_len: usize,
+        // How many of them were there before.
+        before: usize,
         read: usize,
         #[pin]
         _pin: PhantomPinned,
@@ -85,7 +90,7 @@ pin_project! {
 impl<'a, R: ?Sized> ReadLine<'a, R> {
     pub(crate) fn new(reader: &'a mut R, output: &'a mut String) -> Self {
         let bytes = mem::take(output).into_bytes();
-        Self { reader, output, first_len: bytes.len(), bytes, read: 0, _pin: PhantomPinned }
+        Self { reader, output, before: bytes.len(), bytes, read: 0, _pin: PhantomPinned }
     }
 }
 
@@ -95,48 +100,7 @@ impl<R: AsyncBufRead + Unpin + ?Sized> Future for ReadLine<'_, R> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let me = self.project();
         let result = ready!(poll_until(Pin::new(&mut **me.reader), cx, b'\n', me.bytes, me.read));
-        let bytes = mem::take(me.bytes);
-        let read = bytes.len() - *me.first_len;
-        Poll::Ready(give_string_back(bytes, read, me.output, result))
-    }
-}
-
-pin_project! {
-    /// The future of [`AsyncBufReadExt::fill_buf`](crate::io::AsyncBufReadExt::fill_buf).
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless you `.await` or poll them"]
-    pub struct FillBuf<'a, R: ?Sized> {
-        reader: Option<&'a mut R>,
-        #[pin]
-        _pin: PhantomPinned,
-    }
-}
-
-impl<'a, R: ?Sized> FillBuf<'a, R> {
-    pub(crate) fn new(reader: &'a mut R) -> Self {
-        Self { reader: Some(reader), _pin: PhantomPinned }
-    }
-}
-
-impl<'a, R: AsyncBufRead + Unpin + ?Sized> Future for FillBuf<'a, R> {
-    type Output = io::Result<&'a [u8]>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&'a [u8]>> {
-        let me = self.project();
-        let reader = me.reader.take().expect("polled again after it was done");
-        // What the first call returns cannot live as long as the second call needs the reader, so the
-        // slice comes from a second call, which finds the buffer filled.
-        match Pin::new(&mut *reader).poll_fill_buf(cx) {
-            Poll::Ready(Ok(_)) => match Pin::new(reader).poll_fill_buf(cx) {
-                Poll::Ready(result) => Poll::Ready(result),
-                Poll::Pending => panic!("poll_fill_buf was ready, and then not, without a consume between"),
-            },
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                *me.reader = Some(reader);
-                Poll::Pending
-            }
-        }
+        Poll::Ready(give_string_back(mem::take(me.bytes), *me.before, me.output, result))
     }
 }
 
@@ -183,7 +147,9 @@ impl<R: AsyncBufRead> Lines<R> {
     ///
     /// # Errors
     ///
-    /// Those of the reader, and `InvalidData` for a line that is not UTF-8.
+    /// Those of the reader: what was read of the line stays here for the next call. `InvalidData` for a line that is not
+    /// UTF-8: inside the error is the [`FromUtf8Error`](std::string::FromUtf8Error), which has the line, and the next call
+    /// reads the one behind it.
     ///
     /// # Cancel safety
     ///
@@ -223,8 +189,8 @@ impl<R: AsyncBufRead> Lines<R> {
                 line.pop();
             }
         }
-        let line = String::from_utf8(line)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the line is not valid UTF-8"))?;
+        let line =
+            String::from_utf8(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         Poll::Ready(Ok(Some(line)))
     }
 }
@@ -250,6 +216,10 @@ impl<R> Split<R> {
 
 impl<R: AsyncBufRead> Split<R> {
     /// The next segment without its delimiter; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of the reader: what was read of the segment stays here for the next call.
     ///
     /// # Cancel safety
     ///

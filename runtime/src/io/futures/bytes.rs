@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BufMut};
 use pin_project_lite::pin_project;
 
-use crate::io::{AsyncRead, AsyncWrite, fill_chunk};
+use crate::io::{AsyncRead, AsyncWrite, attempt, fill_chunk};
 
 /// How many chunks are written at once, at most. Systems take more, but one that has more is rare.
 const MOST_CHUNKS: usize = 64;
@@ -115,10 +115,10 @@ impl<W: AsyncWrite + Unpin, B: Buf> Future for WriteAllBuf<'_, W, B> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let me = self.project();
         while me.buf.has_remaining() {
-            let written = ready!(poll_write_chunks(&mut **me.writer, &mut **me.buf, cx))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
+            let left = me.buf.remaining();
+            let write = || poll_write_chunks(&mut **me.writer, &mut **me.buf, cx);
+            let written = ready!(attempt::poll_uninterrupted(write))?;
+            attempt::check_written(written, left)?;
         }
         Poll::Ready(Ok(()))
     }

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::read::early_end;
-use crate::io::{AsyncRead, AsyncWrite, ReadBuf};
+use crate::io::{AsyncRead, AsyncWrite, ReadBuf, attempt};
 
 pin_project! {
     /// The future of the methods `read_u8` to `read_f64_le`.
@@ -43,7 +43,7 @@ impl<R: AsyncRead + Unpin + ?Sized, T, const N: usize> Future for ReadNumber<'_,
         let me = self.project();
         while *me.filled < N {
             let mut buf = ReadBuf::new(&mut me.bytes[*me.filled..]);
-            ready!(Pin::new(&mut **me.reader).poll_read(cx, &mut buf))?;
+            ready!(attempt::poll_read(Pin::new(&mut **me.reader), cx, &mut buf))?;
             match buf.filled().len() {
                 0 => return Poll::Ready(Err(early_end())),
                 read => *me.filled += read,
@@ -78,10 +78,8 @@ impl<W: AsyncWrite + Unpin + ?Sized, const N: usize> Future for WriteNumber<'_, 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let me = self.project();
         while *me.written < N {
-            match ready!(Pin::new(&mut **me.writer).poll_write(cx, &me.bytes[*me.written..]))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => *me.written += written,
-            }
+            *me.written +=
+                ready!(attempt::poll_write(Pin::new(&mut **me.writer), cx, &me.bytes[*me.written..]))?;
         }
         Poll::Ready(Ok(()))
     }

@@ -8,13 +8,12 @@ use std::io;
 use std::marker::PhantomPinned;
 use std::mem;
 use std::pin::Pin;
-use std::string::FromUtf8Error;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
 use crate::io::read_buf::SpareRoom;
-use crate::io::{AsyncRead, ReadBuf};
+use crate::io::{AsyncRead, ReadBuf, attempt};
 
 /// The least room that is made for a read of unknown length.
 const LEAST_ROOM: usize = 32;
@@ -74,7 +73,7 @@ impl<R: AsyncRead + Unpin + ?Sized> Future for ReadExact<'_, R> {
         let me = self.project();
         while *me.filled < me.buf.len() {
             let mut buf = ReadBuf::new(&mut me.buf[*me.filled..]);
-            ready!(Pin::new(&mut **me.reader).poll_read(cx, &mut buf))?;
+            ready!(attempt::poll_read(Pin::new(&mut **me.reader), cx, &mut buf))?;
             match buf.filled().len() {
                 0 => return Poll::Ready(Err(early_end())),
                 read => *me.filled += read,
@@ -130,12 +129,12 @@ fn read_some<R: AsyncRead + Unpin + ?Sized>(
     first_capacity: usize,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
-    if room.is_full() && room.vec().capacity() == first_capacity && first_capacity >= LEAST_ROOM {
-        // Whoever made the vector may have known the length exactly: see whether this is the end before
-        // the vector doubles for nothing.
+    if room.len() < LEAST_ROOM && room.vec().capacity() == first_capacity && first_capacity >= LEAST_ROOM {
+        // Whoever made the vector may have known the length exactly: see whether the rest fits before the vector doubles
+        // for nothing.
         let mut probe = [0; LEAST_ROOM];
         let mut buf = ReadBuf::new(&mut probe);
-        ready!(Pin::new(reader).poll_read(cx, &mut buf))?;
+        ready!(attempt::poll_read(Pin::new(reader), cx, &mut buf))?;
         room.reserve(buf.filled().len());
         return room.fill(|spare| {
             spare.put_slice(buf.filled());
@@ -143,7 +142,7 @@ fn read_some<R: AsyncRead + Unpin + ?Sized>(
         });
     }
     room.reserve(LEAST_ROOM);
-    room.fill(|spare| Pin::new(reader).poll_read(cx, spare))
+    room.fill(|spare| attempt::poll_read(Pin::new(reader), cx, spare))
 }
 
 pin_project! {
@@ -183,14 +182,20 @@ impl<R: AsyncRead + Unpin + ?Sized> Future for ReadToString<'_, R> {
                 Err(error) => break Err(error),
             }
         };
-        Poll::Ready(give_string_back(mem::take(me.bytes), *me.read, me.output, result))
+        let mut bytes = mem::take(me.bytes);
+        let before = bytes.len() - *me.read;
+        if result.is_err() {
+            // Text that has not been read to its end is not kept.
+            bytes.truncate(before);
+        }
+        Poll::Ready(give_string_back(bytes, before, me.output, result))
     }
 }
 
-/// Puts `bytes`, of which the last `read` are new, into `output`; without the new ones if they are no UTF-8.
+/// Puts `bytes` into `output`: as a whole if they are UTF-8, else the first `before` of them, which came from there.
 pub(super) fn give_string_back(
     bytes: Vec<u8>,
-    read: usize,
+    before: usize,
     output: &mut String,
     result: io::Result<usize>,
 ) -> io::Result<usize> {
@@ -199,15 +204,12 @@ pub(super) fn give_string_back(
             *output = string;
             result
         }
-        Err(error) => {
-            *output = without_tail(error, read);
-            result.and(Err(io::Error::new(io::ErrorKind::InvalidData, "the stream is not valid UTF-8")))
+        Err(invalid) => {
+            let cause = invalid.utf8_error();
+            let mut bytes = invalid.into_bytes();
+            bytes.truncate(before);
+            *output = String::from_utf8(bytes).expect("what was there before came from a string");
+            result.and(Err(io::Error::new(io::ErrorKind::InvalidData, cause)))
         }
     }
-}
-
-fn without_tail(error: FromUtf8Error, tail: usize) -> String {
-    let mut bytes = error.into_bytes();
-    bytes.truncate(bytes.len() - tail);
-    String::from_utf8(bytes).expect("what was there before came from a string")
 }

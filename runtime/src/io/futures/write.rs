@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::io::AsyncWrite;
+use crate::io::{AsyncWrite, attempt};
 
 pin_project! {
     /// The future of [`AsyncWriteExt::write`](crate::io::AsyncWriteExt::write).
@@ -91,10 +91,7 @@ impl<W: AsyncWrite + Unpin + ?Sized> Future for WriteAll<'_, W> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let me = self.project();
         while !me.left.is_empty() {
-            let written = ready!(Pin::new(&mut **me.writer).poll_write(cx, me.left))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
+            let written = ready!(attempt::poll_write(Pin::new(&mut **me.writer), cx, me.left))?;
             *me.left = &me.left[written..];
         }
         Poll::Ready(Ok(()))
