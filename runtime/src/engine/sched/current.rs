@@ -1,9 +1,9 @@
 //! The current-thread flavour: one worker, on whichever thread is in `block_on`.
 //!
 //! Several threads may be in `block_on` at once. One holds the core and drives everything; the others poll only
-//! their own future, and each tries to take the core when the holder lets go of it.
+//! their own future, and one of them takes the core when the holder lets go of it.
 //!
-//! Next file to read: `engine/task/mod.rs`.
+//! Next file to read: `engine/sched/core_slot.rs`.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -15,6 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
 use super::core::Core;
+use super::core_slot::CoreSlot;
 use super::drive::TurnEnd;
 use super::policy::Policy;
 use super::shared::Shared;
@@ -23,9 +24,9 @@ use super::worker::Worker;
 use super::{Locality, Notified, SchedRef};
 use crate::base::coop;
 use crate::base::home::Home;
-use crate::base::park::{Parker, Unparker};
+use crate::base::park::Parker;
 use crate::base::prim::atomic::{AtomicBool, Ordering::*};
-use crate::base::prim::{Arc, Mutex, PlainArc};
+use crate::base::prim::{Arc, PlainArc};
 use crate::config::{Flavor, RuntimeConfig};
 use crate::engine::driver::Driver;
 use crate::engine::driver::timer::TimerRegistry;
@@ -34,10 +35,7 @@ use crate::engine::services::Services;
 /// What the threads share besides [`Shared`].
 #[derive(Debug)]
 pub(crate) struct Current {
-    /// Here while nobody drives.
-    core: Mutex<Option<Box<Core<Current>>>>,
-    /// Threads in `block_on` that wait for the core.
-    waiting: Mutex<Vec<Unparker>>,
+    slot: CoreSlot<Box<Core<Current>>>,
     /// Whether the future of the driving `block_on` wants to be polled.
     root_woken: AtomicBool,
     /// The thread that alone drives the runtime, if its tasks need not be `Send`.
@@ -63,15 +61,14 @@ pub(crate) fn start(
     services: Services,
 ) -> io::Result<(SchedRef, Driven)> {
     let policy = Current {
-        core: Mutex::new(None),
-        waiting: Mutex::new(Vec::new()),
+        slot: CoreSlot::new(),
         root_woken: AtomicBool::new(false),
         home: (config.flavor == Flavor::Local).then(Home::here),
         panicked: AtomicBool::new(false),
     };
     let shared = Shared::new(config, driver, services, policy);
     let core = Core::new(0, VecDeque::with_capacity(64), Arc::default(), &shared.config, 0);
-    *shared.policy.core.lock() = Some(Box::new(core));
+    shared.policy.slot.put(Some(Box::new(core)));
     Shared::start_monitor(&shared)?;
     Ok((SchedRef::Current(shared.clone()), Driven { shared }))
 }
@@ -96,36 +93,29 @@ impl Driven {
         let mut future = pin!(future);
         let parker = Parker::new();
         let waker = parker.unparker().into_waker();
+        let mut waiter = self.shared.policy.slot.waiter(&parker);
         loop {
             if self.shared.policy.panicked.load(Acquire) {
                 return Err(EndedByPanic);
             }
-            if let Some(core) = self.take_core() {
-                return self.drive(core, future);
-            }
-            // Announced first: a core that is given back after the next line wakes this thread.
-            self.wait_for_core(&parker);
-            if let Some(core) = self.take_core() {
+            if let Some(core) = waiter.take() {
                 return self.drive(core, future);
             }
             let poll = coop::budget(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
             if let Poll::Ready(output) = poll {
                 return Ok(output);
             }
+            if let Some(core) = waiter.take_or_wait() {
+                return self.drive(core, future);
+            }
             parker.park();
         }
     }
 
-    /// Has `parker` woken when the core is given back. A thread whose own future is woken often asks again and again.
-    fn wait_for_core(&self, parker: &Parker) {
-        let mut waiting = self.shared.policy.waiting.lock();
-        if !waiting.iter().any(|unparker| unparker.is_of(parker)) {
-            waiting.push(parker.unparker());
-        }
-    }
-
-    fn take_core(&self) -> Option<Box<Core<Current>>> {
-        self.shared.policy.core.lock().take()
+    /// Threads that wait for the core.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.shared.policy.slot.waiting()
     }
 
     fn drive<F: Future>(
@@ -178,7 +168,7 @@ impl Driven {
             return;
         }
         let worker = Worker::new(shared.clone(), 0);
-        let core = self.take_core();
+        let core = shared.policy.slot.take();
         tls::enter_current(&worker, || {
             shared.owned.close_and_shutdown_all(0);
             if let Some(mut core) = core {
@@ -212,7 +202,7 @@ impl Shared<Current> {
             let worker = Current::here(here).filter(|worker| std::ptr::eq(&*worker.shared, self))?;
             worker.core.borrow().as_ref().map(|core| core.queue.len())
         });
-        let at_rest = || self.policy.core.lock().as_ref().map(|core| core.queue.len());
+        let at_rest = || self.policy.slot.look(|core| core.queue.len());
         driving.or_else(at_rest).unwrap_or_else(|| self.counters.workers[worker].queue_depth.get() as usize)
     }
 
@@ -277,11 +267,7 @@ impl Drop for GiveBack<'_> {
         if let Some(core) = &mut core {
             self.worker.awake_until(core, Instant::now());
         }
-        *policy.core.lock() = core;
-        let waiting = std::mem::take(&mut *policy.waiting.lock());
-        for thread in waiting {
-            thread.unpark();
-        }
+        policy.slot.put(core);
     }
 }
 

@@ -6,6 +6,7 @@
 //! Next file to read: `engine/sched/drive.rs`.
 
 mod core;
+mod core_slot;
 pub(crate) mod current;
 mod defer;
 mod drive;

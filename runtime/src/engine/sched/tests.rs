@@ -306,3 +306,40 @@ fn loom_two_threads_in_block_on_are_both_served() {
         driven.close();
     });
 }
+
+/// A thread that waits for another one to drive, and leaves before it has to drive itself, is waited for no more.
+#[cfg(not(rt_loom))]
+#[test]
+fn a_thread_that_leaves_block_on_is_forgotten() {
+    let (config, driver, services) = parts(Flavor::CurrentThread, 1);
+    let (_sched, driven) = current::start(config, driver, services).unwrap();
+    let driven = Arc::new(driven);
+    let (theirs, bell, drops) = (driven.clone(), Bell::new(), Drops::default());
+    let (drives, is_driving) = std::sync::mpsc::channel();
+    let rings = bell.clone().rings(drops.token());
+    let other = thread::spawn(move || {
+        theirs.block_on(async {
+            drives.send(()).unwrap();
+            rings.await;
+        });
+    });
+    is_driving.recv().unwrap();
+    for _ in 0..100 {
+        driven.block_on(async {});
+        let pending_once = async {
+            let mut polled = false;
+            poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        };
+        driven.block_on(pending_once);
+        let panics = std::panic::AssertUnwindSafe(|| driven.block_on(async { panic!("on purpose") }));
+        std::panic::catch_unwind(panics).unwrap_err();
+    }
+    assert_eq!(driven.waiting(), 0);
+    bell.ring();
+    other.join().unwrap();
+    driven.close();
+}
