@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 
 use crate::context;
 use crate::engine::sched::Locality;
+use crate::engine::sched::pollers::Poller;
 use crate::engine::sched::set::{self, Leave, Set};
 use crate::engine::task::{JoinHandle, Meta};
 use crate::handle::{BOX_THRESHOLD, Id};
@@ -91,6 +92,9 @@ where
 /// [`block_on`](Self::block_on), or while the set itself is awaited, which goes on until all its tasks have ended. A
 /// set cannot leave its thread, so on a `multi_thread` runtime it belongs into `block_on` and not into a spawned task.
 ///
+/// Several futures may drive it at once, in one task or in several of the thread. When there is something to do, each of
+/// them is woken, so it is done also if some of them have ended, were dropped or are not polled.
+///
 /// Where a whole thread is free for such tasks, a [`LocalRuntime`] is simpler and quicker.
 ///
 /// Dropping the set drops its tasks, here and now.
@@ -118,6 +122,8 @@ where
 /// [`LocalRuntime`]: crate::runtime::LocalRuntime
 pub struct LocalSet {
     set: Set,
+    /// This as a future.
+    poller: Poller,
 }
 
 /// Makes a [`LocalSet`] the one that [`spawn_local`] spawns into, until it is dropped. See [`LocalSet::enter`].
@@ -129,7 +135,7 @@ pub struct LocalEnterGuard {
 impl LocalSet {
     /// A set without tasks.
     pub fn new() -> Self {
-        Self { set: Set::new() }
+        Self { set: Set::new(), poller: Poller::default() }
     }
 
     /// Makes this set the one that [`spawn_local`] spawns into, until the guard is dropped. It drives nothing.
@@ -192,7 +198,7 @@ impl LocalSet {
     ///
     /// Dropping it drops the future, and leaves the set as it is.
     pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
-        RunUntil { set: &self.set, future }.await
+        RunUntil { set: &self.set, poller: Poller::default(), future }.await
     }
 
     /// What tells this set from every other set and runtime of the process.
@@ -204,8 +210,16 @@ impl LocalSet {
 pin_project! {
     struct RunUntil<'a, F> {
         set: &'a Set,
+        poller: Poller,
         #[pin]
         future: F,
+    }
+
+    impl<F> PinnedDrop for RunUntil<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.set.leave(this.poller);
+        }
     }
 }
 
@@ -214,10 +228,10 @@ impl<F: Future> Future for RunUntil<'_, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        this.set.take_turn(cx.waker(), || {
+        this.set.take_turn(this.poller, cx.waker(), || {
             let poll = this.future.poll(cx);
-            if poll.is_pending() && this.set.run() {
-                cx.waker().wake_by_ref();
+            if poll.is_pending() {
+                this.set.run();
             }
             poll
         })
@@ -228,15 +242,12 @@ impl<F: Future> Future for RunUntil<'_, F> {
 impl Future for LocalSet {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let more = self.set.take_turn(cx.waker(), || self.set.run());
-        if self.set.is_empty() {
-            return Poll::Ready(());
-        }
-        if more {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { set, poller } = &mut *self;
+        set.take_turn(poller, cx.waker(), || {
+            set.run();
+            if set.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
     }
 }
 

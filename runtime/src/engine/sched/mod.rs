@@ -19,6 +19,7 @@ mod multi;
 mod pace;
 mod policy;
 mod poll;
+pub(crate) mod pollers;
 mod queue;
 pub(crate) mod set;
 mod shared;

@@ -1,13 +1,13 @@
 //! A set of tasks that one thread runs wherever it likes: what a `LocalSet` is made of.
 //!
 //! It is a scheduler without driver and threads: its turn is taken from a poll, and what a worker would sleep for is
-//! the waker of whoever polls it. The tasks' queue is of two parts, as a worker's is: the thread's own, for what is made
+//! the [wakers of those who poll it](super::pollers). The tasks' queue is of two parts, as a worker's is: the thread's own, for what is made
 //! ready during a turn, and the one for everybody else.
 //!
 //! Nothing here is `Send` but what wakers hold, [`Shared`]; so only the thread that made the set runs and drops its
 //! tasks.
 //!
-//! Next file to read: `engine/sched/tls.rs`.
+//! Next file to read: `engine/sched/pollers.rs`.
 #![forbid(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
@@ -15,10 +15,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use super::inject::Inject;
-use crate::base::atomic_waker::AtomicWaker;
+use super::pollers::{Poller, Pollers};
 use crate::base::coop;
 use crate::base::enter;
 use crate::base::prim::{Arc, thread_local};
@@ -49,8 +49,7 @@ struct Inner {
 struct Shared {
     inject: Inject<Notified>,
     owned: OwnedTasks<SetRef>,
-    /// Whoever polls the set.
-    waker: AtomicWaker,
+    pollers: Pollers,
 }
 
 /// The scheduler as its tasks see it.
@@ -101,13 +100,24 @@ struct Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.set.0.in_turn.set(self.nested);
+        let set = &self.set.0;
+        set.in_turn.set(self.nested);
+        // What was made ready in the turn and not polled. Whoever took this turn may be over.
+        if !self.nested && set.has_work() {
+            set.shared.pollers.wake_all();
+        }
+    }
+}
+
+impl Inner {
+    fn has_work(&self) -> bool {
+        !self.queue.borrow().is_empty() || !self.shared.inject.is_empty()
     }
 }
 
 impl Set {
     pub(crate) fn new() -> Self {
-        let shared = Shared { inject: Inject::new(), owned: OwnedTasks::new(1), waker: AtomicWaker::new() };
+        let shared = Shared { inject: Inject::new(), owned: OwnedTasks::new(1), pollers: Pollers::new() };
         let queue = RefCell::new(VecDeque::new());
         let (tick, in_turn) = (Cell::new(0), Cell::new(false));
         Self(Rc::new(Inner { shared: Arc::new(shared), queue, tick, in_turn }))
@@ -139,7 +149,7 @@ impl Set {
         if let Some(task) = task {
             self.push(task);
             if in_turn(shared).is_none() {
-                shared.waker.wake();
+                shared.pollers.wake_all();
             }
         }
         handle
@@ -149,26 +159,37 @@ impl Set {
         self.0.queue.borrow_mut().push_back(task);
     }
 
-    /// Registers who is to poll the set when a task becomes ready, and runs `f` as part of a turn.
-    pub(crate) fn take_turn<R>(&self, waker: &Waker, f: impl FnOnce() -> R) -> R {
+    /// Takes a turn for one that polls the set, with this waker: it is woken when a task becomes ready. `f` says whether
+    /// the poller is over. What is left of the tasks that are ready then is for the next poll of any poller.
+    pub(crate) fn take_turn<R>(
+        &self,
+        poller: &mut Poller,
+        waker: &Waker,
+        f: impl FnOnce() -> Poll<R>,
+    ) -> Poll<R> {
         let _stay = enter::stay_in();
-        let turn = self.begin_turn();
-        // One of the set's own tasks that polls the set is polled by the turn around this one, whose waker stays.
-        if !turn.nested {
-            self.0.shared.waker.register(waker);
+        let _turn = self.begin_turn();
+        self.0.shared.pollers.register(poller, waker);
+        let poll = f();
+        if poll.is_ready() {
+            self.0.shared.pollers.leave(poller);
         }
-        f()
+        poll
     }
 
-    /// Polls tasks until none is ready or it is time for something else. Returns whether some may be left.
-    pub(crate) fn run(&self) -> bool {
+    /// A poller will poll no more.
+    pub(crate) fn leave(&self, poller: &mut Poller) {
+        self.0.shared.pollers.leave(poller);
+    }
+
+    /// Polls tasks until none is ready or it is time for something else.
+    pub(crate) fn run(&self) {
         for _ in 0..POLLS {
-            let Some(task) = self.next_task() else { return false };
+            let Some(task) = self.next_task() else { return };
             if let Some(again) = coop::budget(|| task.poll()) {
                 self.push(again);
             }
         }
-        true
     }
 
     fn next_task(&self) -> Option<Notified> {
@@ -195,8 +216,8 @@ impl Set {
         shared.inject.clear();
         let rest = self.0.queue.take();
         drop(rest);
-        // Whoever polled it last will not be woken by it any more.
-        drop(shared.waker.take());
+        // Whoever polled it will not be woken by it any more.
+        shared.pollers.clear();
     }
 }
 
@@ -206,7 +227,7 @@ impl Schedule for SetRef {
             Some(set) => set.push(task),
             None => {
                 if self.0.inject.push(task) {
-                    self.0.waker.wake();
+                    self.0.pollers.wake_all();
                 }
             }
         }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use super::pollers::Poller;
 use super::set::Set;
 use super::threads::{self, Workers};
 use super::{SchedRef, aside, current};
@@ -258,13 +259,40 @@ fn loom_a_set_hears_of_a_wake_up_from_elsewhere() {
         let (set, drops, bell) = (Set::new(), Drops::default(), Bell::new());
         let task = set.spawn(bell.clone().rings(drops.token()), Meta::here());
         let other = thread::spawn(move || bell.ring());
-        let parker = Parker::new();
-        let waker = parker.unparker().into_waker();
-        while !task.is_finished() {
-            let more = set.take_turn(&waker, || set.run());
-            if !more && !task.is_finished() {
-                parker.park();
-            }
+        let (mut poller, parker) = (Poller::default(), Parker::new());
+        while poll_set(&set, &mut poller, &parker, &task).is_pending() {
+            parker.park();
+        }
+        other.join().unwrap();
+        assert!(has_run(task));
+        set.close();
+        assert_eq!(drops.count(), 1);
+    });
+}
+
+/// Polls a set, for somebody who is through with it when a task of it has ended.
+fn poll_set<T>(set: &Set, poller: &mut Poller, parker: &Parker, task: &JoinHandle<T>) -> Poll<()> {
+    set.take_turn(poller, &parker.unparker().into_waker(), || {
+        set.run();
+        if task.is_finished() { Poll::Ready(()) } else { Poll::Pending }
+    })
+}
+
+/// Of two who poll a set, the one that polled it last goes while another thread wakes a task: the other one polls it to its
+/// end, or this never ends.
+#[test]
+fn loom_who_is_left_of_two_that_poll_a_set_hears_of_a_wake_up() {
+    model(|| {
+        let (set, drops, bell) = (Set::new(), Drops::default(), Bell::new());
+        let task = set.spawn(bell.clone().rings(drops.token()), Meta::here());
+        let (mut stays, mut goes) = (Poller::default(), Poller::default());
+        let parkers = [Parker::new(), Parker::new()];
+        let other = thread::spawn(move || bell.ring());
+        let mut over = poll_set(&set, &mut stays, &parkers[0], &task).is_ready();
+        over |= poll_set(&set, &mut goes, &parkers[1], &task).is_ready();
+        set.leave(&mut goes);
+        while !over && poll_set(&set, &mut stays, &parkers[0], &task).is_pending() {
+            parkers[0].park();
         }
         other.join().unwrap();
         assert!(has_run(task));
@@ -279,7 +307,10 @@ fn loom_the_end_of_a_set_meets_a_wake_up_and_an_abort() {
         let (set, drops, bell) = (Set::new(), Drops::default(), Bell::new());
         let woken = set.spawn(bell.clone().rings(drops.token()), Meta::here());
         let aborted = set.spawn(waits(drops.token()), Meta::here());
-        set.take_turn(Waker::noop(), || set.run());
+        let _ = set.take_turn(&mut Poller::default(), Waker::noop(), || {
+            set.run();
+            Poll::<()>::Pending
+        });
         let abort = aborted.abort_handle();
         let other = thread::spawn(move || {
             bell.ring();
