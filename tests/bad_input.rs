@@ -476,6 +476,45 @@ error: --set names no key
 }
 
 #[test]
+fn a_flag_that_is_a_key_of_the_profile_is_sent_there() {
+    let sandbox = Sandbox::with("[[workload]]\nkind = \"echo\"\n");
+    for (flag, key) in [("--flavor", "runtime.flavor"), ("--connections", "workload.echo.connections")] {
+        for command in ["run", "check"] {
+            let output = sandbox.rtbench(&[command, "p.toml", flag, "1"]);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2));
+            assert!(
+                said.contains(&format!("tip: a profile's keys are set with '--set {key}=VALUE'")),
+                "{said}"
+            );
+        }
+    }
+    let said = String::from_utf8(sandbox.rtbench(&["run", "p.toml", "--banana"]).stderr).unwrap();
+    assert!(!said.contains("--set"), "{said}");
+}
+
+#[test]
+fn help_and_readme_name_every_command_and_the_pages_about_them() {
+    let sandbox = Sandbox::new();
+    let help = String::from_utf8(sandbox.rtbench(&["--help"]).stdout).unwrap();
+    let readme = include_str!("../README.md");
+    let commands = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| !line.is_empty());
+    let commands: Vec<_> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(
+        ["run", "compare", "history", "plugin"].iter().all(|known| commands.contains(known)),
+        "{commands:?}"
+    );
+    for command in commands.into_iter().filter(|command| *command != "help") {
+        assert!(help.contains(&format!("rtbench {command} ")), "the examples lack {command}:\n{help}");
+        assert!(readme.contains(&format!("rtbench {command}")), "README.md lacks {command}");
+    }
+    for page in ["docs/compare.md", "docs/plugins.md"] {
+        assert!(help.contains(page), "{help}");
+        assert!(readme.contains(&format!("({page})")), "README.md does not link {page}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_explained() {
     let sandbox = Sandbox::with("[[workload]]\nkind = \"echo\"\n");
     sandbox.refused(

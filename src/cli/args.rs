@@ -35,6 +35,10 @@ Examples:
   rtbench compare --set runtime.lifo_slot=true,false configs/server.toml
                                            say whether that makes a difference
   rtbench list echo                        the parameters of one workload
+  rtbench plugin new my-load               make a crate with a workload of your own
+  rtbench history history.jsonl            show what comparisons said over time
+
+Documentation: README.md, docs/compare.md and docs/plugins.md of the checkout.
 
 Exit codes:
   0    all runs complete

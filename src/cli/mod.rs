@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod compare;
 mod compare_args;
+mod hint;
 mod history;
 mod list;
 mod plugin;
@@ -50,7 +51,7 @@ impl From<Exit> for ExitCode {
 
 /// The program.
 pub(crate) fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::try_parse().unwrap_or_else(|error| hint::hinted(error).exit());
     // The measuring processes are told by their parent what to tell.
     if !matches!(args.command, Command::Exec(_) | Command::Answer(_))
         && let Err(error) = events::begin(args.verbose)
