@@ -1,5 +1,6 @@
 //! T0: what every other tier stands on. Nothing here knows of tasks, schedulers or drivers.
 
+#[allow(dead_code, reason = "a slot for one waiter, for channels to come")]
 pub(crate) mod atomic_waker;
 pub(crate) mod block_on;
 pub(crate) mod clock;
