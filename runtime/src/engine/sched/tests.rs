@@ -349,14 +349,15 @@ fn a_thread_that_leaves_block_on_is_forgotten() {
     let (drives, is_driving) = std::sync::mpsc::channel();
     let rings = bell.clone().rings(drops.token());
     let other = thread::spawn(move || {
-        theirs.block_on(async {
+        let rings = async {
             drives.send(()).unwrap();
             rings.await;
-        });
+        };
+        theirs.block_on(rings).unwrap();
     });
     is_driving.recv().unwrap();
     for _ in 0..100 {
-        driven.block_on(async {});
+        driven.block_on(async {}).unwrap();
         let pending_once = async {
             let mut polled = false;
             poll_fn(|cx| {
@@ -365,7 +366,7 @@ fn a_thread_that_leaves_block_on_is_forgotten() {
             })
             .await;
         };
-        driven.block_on(pending_once);
+        driven.block_on(pending_once).unwrap();
         let panics = std::panic::AssertUnwindSafe(|| driven.block_on(async { panic!("on purpose") }));
         std::panic::catch_unwind(panics).unwrap_err();
     }
