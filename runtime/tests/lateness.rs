@@ -8,14 +8,15 @@ mod support;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use runtime::runtime::Runtime;
+use runtime::runtime::{Builder, Runtime};
 use runtime::sync::oneshot;
-use runtime::task::yield_now;
+use runtime::task::{block_in_place, yield_now};
 use runtime::time::{Instant, Interval, Sleep, interval, sleep, timeout};
 use support::{LOST, Rt};
 
@@ -224,4 +225,110 @@ fn an_idle_runtime_does_not_wake_up() {
             timer.abort();
         });
     }
+}
+
+/// Drives `rt` until a timer fires in `block_on`, which belongs to no worker, and one of a task.
+fn both_timers_fire(rt: &Runtime) {
+    rt.block_on(async {
+        let of_a_task = rt.spawn(sleep(ms(20)));
+        sleep(ms(20)).await;
+        of_a_task.await.unwrap();
+    });
+}
+
+/// Whenever a worker has nothing to do, it is given something at the last moment.
+#[test]
+fn timers_fire_although_a_park_hook_spawns_a_task_each_time() {
+    for workers in [1, 2] {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let rt = Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            // A spin looks at the timers.
+            .idle_spin(Duration::ZERO)
+            .on_thread_park(move || {
+                if !stopped.load(SeqCst) {
+                    runtime::spawn(async {});
+                }
+            })
+            .build()
+            .unwrap();
+        let (send, fired) = mpsc::channel();
+        let stops = thread::spawn(move || {
+            let is_in_time = fired.recv_timeout(LOST).is_ok();
+            stop.store(true, SeqCst);
+            is_in_time
+        });
+        both_timers_fire(&rt);
+        let _ = send.send(());
+        assert!(
+            stops.join().unwrap(),
+            "{workers} workers: the timers waited until the hook stopped spawning"
+        );
+    }
+}
+
+/// Each poll hands its worker's core on to another thread, where the next one does the same.
+#[test]
+fn a_timer_fires_after_a_turn_of_polls_although_each_poll_hands_its_core_on() {
+    /// More than two turns of polls, at the default of `event_interval`.
+    const TWO_TURNS: u64 = 128;
+
+    #[derive(Default)]
+    struct Chain {
+        stop: AtomicBool,
+        begun: AtomicU64,
+    }
+
+    fn link(chain: Arc<Chain>, number: u64) {
+        runtime::spawn(async move {
+            chain.begun.store(number, SeqCst);
+            if chain.stop.load(SeqCst) {
+                return;
+            }
+            link(chain.clone(), number + 1);
+            // Until other threads have had the core for so long that it is not on offer when this one asks for it.
+            block_in_place(|| {
+                while chain.begun.load(SeqCst) < number + 8 && !chain.stop.load(SeqCst) {
+                    thread::sleep(ms(1));
+                }
+            });
+        });
+    }
+
+    /// Sends the number of the last poll that has begun when it is woken.
+    struct SendsNumber(Sender<u64>, Arc<Chain>);
+
+    impl Wake for SendsNumber {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(self.1.begun.load(SeqCst));
+        }
+    }
+
+    let rt = support::multi(1);
+    let chain = Arc::new(Chain::default());
+    let first = chain.clone();
+    rt.block_on(async { link(first, 1) });
+    for _ in 0..3 {
+        let (send, fired) = mpsc::channel();
+        let waker = Waker::from(Arc::new(SendsNumber(send, chain.clone())));
+        let _entered = rt.enter();
+        let mut timer = Box::pin(sleep(ms(5)));
+        assert!(timer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        while Instant::now() < timer.deadline() {
+            thread::sleep(ms(1));
+        }
+        let when_due = chain.begun.load(SeqCst);
+        let when_fired = fired.recv_timeout(LOST);
+        if when_fired.is_err() {
+            chain.stop.store(true, SeqCst);
+        }
+        let polls = when_fired.expect("the timer fires beside the chain").saturating_sub(when_due);
+        if polls > TWO_TURNS {
+            chain.stop.store(true, SeqCst);
+        }
+        assert!(polls <= TWO_TURNS, "it fired {polls} polls late");
+    }
+    chain.stop.store(true, SeqCst);
 }

@@ -28,7 +28,8 @@ pub(crate) struct Core<P: Policy> {
     pub(crate) index: usize,
     /// Polls so far, wrapping.
     pub(crate) tick: u32,
-    /// Polls that are left of this turn.
+    /// Polls that are left until it is time to look at the events. A core that changes its thread, or rests without a look,
+    /// has no more of them afterwards.
     pub(crate) polls_left: u32,
     pub(crate) queue: P::Queue,
     /// The task that was woken last, to run next.
@@ -62,7 +63,7 @@ impl<P: Policy> Core<P> {
         Self {
             index,
             tick: 0,
-            polls_left: 0,
+            polls_left: config.event_interval,
             queue,
             lifo,
             // Tasks of one thread run in the order in which they became ready.

@@ -41,7 +41,6 @@ pub(crate) enum TurnEnd {
 impl<P: Policy> Worker<P> {
     /// Polls tasks until there are none or it is time to look at the events.
     pub(crate) fn turn(&self, mut core: Box<Core<P>>) -> Option<(Box<Core<P>>, TurnEnd)> {
-        core.polls_left = self.shared.config.event_interval;
         while core.polls_left > 0 {
             core.polls_left -= 1;
             core.tick = core.tick.wrapping_add(1);
@@ -84,6 +83,7 @@ impl<P: Policy> Worker<P> {
     /// Looks at the events without waiting for any.
     pub(crate) fn look(&self, mut core: Box<Core<P>>) -> Option<Box<Core<P>>> {
         self.keep_time(&mut core);
+        core.polls_left = self.shared.config.event_interval;
         self.attend(core, || match self.shared.driver.try_lock() {
             Some(mut driver) => driver.turn(Some(Duration::ZERO)),
             None => DriverTurn::default(),
@@ -102,6 +102,7 @@ impl<P: Policy> Worker<P> {
         self.awake_until(&mut core, now);
         self.looked_at_clock(&mut core, now);
         counters.awake.store(false, Relaxed);
+        core.polls_left = self.shared.config.event_interval;
         let bed = &self.shared.beds[self.index];
         let mut core = self.attend(core, || {
             let turn = bed.sleep(&self.shared.driver, &SleepLimits { worker: self, is_watcher });
