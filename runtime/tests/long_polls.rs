@@ -8,9 +8,9 @@ mod support;
 use std::future::poll_fn;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -264,6 +264,80 @@ fn a_byte_arrives_beside_a_long_poll_that_follows_looks_at_the_driver() {
             end.write_all(b"x").unwrap();
             begins = rt.block_on(hog).unwrap();
             ends = rt.block_on(reader).unwrap();
+        }
+    }
+}
+
+/// Sends how many polls another task has made when it is woken.
+struct SendsPolls(mpsc::Sender<u64>, Arc<AtomicU64>);
+
+impl Wake for SendsPolls {
+    fn wake(self: Arc<Self>) {
+        // Nobody waits any more, at the end of a test.
+        let _ = self.0.send(self.1.load(Relaxed));
+    }
+}
+
+/// The other worker comes to its looks seldom, for its polls take long, too; but to each of them, for it yields.
+#[test]
+fn timers_of_the_held_worker_fire_at_a_look_of_one_whose_polls_are_long_too() {
+    let rt = support::multi(2);
+    let (polls, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let yields = {
+        let (polls, stop) = (polls.clone(), stop.clone());
+        rt.spawn(async move {
+            while !stop.load(Relaxed) {
+                // Longer than from one inspection to the next.
+                thread::sleep(ms(15));
+                polls.fetch_add(1, Relaxed);
+                yield_now().await;
+            }
+        })
+    };
+    for _ in 0..8 {
+        let polls = polls.clone();
+        let hog = rt.spawn(async move {
+            let (send, fired) = mpsc::channel();
+            let waker = Waker::from(Arc::new(SendsPolls(send, polls.clone())));
+            let mut timer = Box::pin(sleep(ms(2)));
+            assert!(timer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            let before = polls.load(Relaxed);
+            fired.recv_timeout(LOST).expect("the timer fires during this poll") - before
+        });
+        let polls_until_fired = rt.block_on(hog).unwrap();
+        assert!(polls_until_fired <= 4, "it fired only after {polls_until_fired} polls of the other worker");
+    }
+    stop.store(true, Relaxed);
+    rt.block_on(yields).unwrap();
+}
+
+/// One worker takes the tasks out of the slots of two others at once, and the first of them is then in a long poll itself.
+#[test]
+fn a_task_in_the_queue_of_a_held_worker_goes_on_while_another_worker_is_idle() {
+    for round in 0..2 * RESTS.len() {
+        let rt = support::multi(4);
+        rested(round, &rt);
+        let (begin, begun): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel()).unzip();
+        let (end, ended): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel()).unzip();
+        let hogs: Vec<_> = begin
+            .into_iter()
+            .rev()
+            .zip(begun)
+            .zip(end.into_iter().zip(ended))
+            .map(|((begin_other, begins), (end, ends))| {
+                rt.spawn(async move {
+                    runtime::spawn(async move {
+                        // Each goes on when the other one has begun.
+                        begin_other.send(()).unwrap();
+                        hog_until(&begins);
+                        end.send(()).unwrap();
+                    });
+                    hog_until(&ends);
+                })
+            })
+            .collect();
+        for hog in hogs {
+            rt.block_on(hog).unwrap();
         }
     }
 }

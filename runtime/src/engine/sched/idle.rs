@@ -110,6 +110,11 @@ impl Idle {
         sleepers(self.word.load(SeqCst)) < self.workers
     }
 
+    /// As far as a worker that is awake can tell, whether another one is.
+    pub(crate) fn is_another_awake(&self) -> bool {
+        sleepers(self.word.load(Relaxed)) + 1 < self.workers
+    }
+
     /// A worker was woken by something else than [`worker_to_wake`](Self::worker_to_wake). Returns false if it has
     /// been chosen by that in the meantime, and thus counts as searching.
     pub(crate) fn wake_up(&self, worker: usize) -> bool {

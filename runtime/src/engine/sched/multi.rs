@@ -178,6 +178,10 @@ impl Worker<Multi> {
                 self.ensure_a_watcher();
                 break;
             }
+            if is_watcher && has_stealable(shared) {
+                // Perhaps in the queue of a worker that took them together, and polls the first of them for long.
+                wake_one(shared, self.index);
+            }
         }
         self.lend(core, || shared.services.hooks.unparked()).0
     }
@@ -223,9 +227,14 @@ impl Worker<Multi> {
     }
 
     /// Looks at the events, and after workers in long polls if nobody has done so lately.
-    fn look_around(&self, core: Box<Core<Multi>>) -> Option<Box<Core<Multi>>> {
+    fn look_around(&self, mut core: Box<Core<Multi>>) -> Option<Box<Core<Multi>>> {
+        let is_another_awake = self.shared.policy.idle.is_another_awake();
+        if is_another_awake {
+            // A few polls can take long: when it looked at the clock last does not tell whether an inspection is due.
+            self.looked_at_clock(&mut core, Instant::now());
+        }
         let core = self.look(core)?;
-        if self.shared.beds.len() == 1 || !self.is_inspection_due() {
+        if !is_another_awake || !self.is_inspection_due() {
             return Some(core);
         }
         let mut core = self.fire_timers_of_others(core)?;

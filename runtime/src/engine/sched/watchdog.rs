@@ -7,13 +7,14 @@
 //! | what | who looks | when |
 //! |---|---|---|
 //! | the driver | the worker that sleeps in it | at once |
-//! | | no worker sleeps in it: one that is awake | after its turn of `event_interval` polls |
+//! | | no worker sleeps in it: one that is awake | after its turn: `event_interval` polls, or fewer if it then sleeps |
 //! | | and that is in a long poll: a watcher | at its next tick, when it goes to sleep in the driver |
 //! | the shared shard | whoever looks at the driver | as for the driver; at its deadlines while it sleeps there |
 //! | a worker's shard | the worker, asleep | at its deadlines |
 //! | | the worker, awake | after its turn |
 //! | | another worker, if it is in a long poll | at the next inspection |
 //! | its LIFO slot | the same | at the second inspection that finds it in the same poll |
+//! | its queue | a watcher, which wakes a worker to take the tasks | at its next tick, unless a worker searches already |
 //!
 //! A worker that is asleep has *armed* the shards that it looks after, and is woken when a sooner deadline comes (see
 //! [`TimerRegistry::arm`](crate::engine::driver::timer::TimerRegistry::arm)). What is left are workers that are awake,
@@ -22,7 +23,9 @@
 //!
 //! # Who inspects
 //!
-//! * A worker that is awake and comes to the end of its turn, if the last inspection is long enough ago.
+//! * A worker that is awake and comes to the end of its turn, if another one is awake and the last inspection is long
+//!   enough ago. A turn goes on when the worker finds work again without having slept or looked at the driver, and when
+//!   its core changes threads: else it might never end.
 //! * *Watchers*: up to [`MAX_WATCHERS`] of the workers that are asleep. They sleep for [`TICK`] at a time, and each time
 //!   they also go to sleep in the driver if that is free. Two and not one, so that one may be woken for work while the
 //!   other still watches. If a worker has been found in a long poll, they also wake at the deadlines of its timers.
@@ -30,8 +33,8 @@
 //! So there is a watcher whenever a worker is asleep and another one is awake, by these rules:
 //!
 //! * A worker that falls asleep watches, unless there are watchers enough.
-//! * A watcher stops only if in each of [`QUIET_TICKS`] ticks nobody was awake and nobody had left his sleep with work. An
-//!   idle runtime does not wake up.
+//! * A watcher stops only if at the end of each of [`QUIET_TICKS`] ticks in a row no worker was awake, and none had left its
+//!   sleep with work. An idle runtime does not wake up.
 //! * A worker that leaves its sleep with work first counts that as activity, then reads the number of watchers, and wakes
 //!   a sleeper if that is zero. A watcher that stops first takes itself off that number, then reads the activity, and
 //!   watches on if it has changed. One of the two sees the other.
