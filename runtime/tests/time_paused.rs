@@ -16,6 +16,7 @@ use time_support::{Rng, Rt, Spy, ms, since};
 over_paused!(
     a_clock_that_was_advanced_by_centuries_tells_short_times_apart,
     a_clock_that_a_blocking_job_resumes_lets_timers_fire,
+    a_clock_that_a_foreign_thread_pauses_moves_on_by_itself,
     sleepers_wake_at_their_deadlines_and_each_time_alike,
     ties_wake_in_the_order_in_which_they_began_to_wait,
     what_is_due_completes_at_the_first_poll_and_takes_no_time,
@@ -454,6 +455,24 @@ fn a_clock_that_was_advanced_by_centuries_tells_short_times_apart(paused: fn() -
         assert!(far.poll().is_pending());
         time::advance(ms(1)).await;
         assert!(far.poll().is_ready());
+    });
+}
+
+/// The thread that drives the runtime sleeps until the timer is due when the clock is paused.
+fn a_clock_that_a_foreign_thread_pauses_moves_on_by_itself(paused: fn() -> Rt) {
+    paused().block_on(async {
+        time::resume();
+        let timer = sleep(2 * time_support::support::LOST);
+        let handle = runtime::runtime::Handle::current();
+        let pausing = std::thread::spawn(move || {
+            let _entered = handle.enter();
+            std::thread::sleep(ms(20));
+            time::pause();
+        });
+        let lost = std::time::Instant::now() + time_support::support::LOST;
+        timer.await;
+        assert!(std::time::Instant::now() < lost, "the clock stood still with nothing else to do");
+        pausing.join().unwrap();
     });
 }
 

@@ -74,6 +74,8 @@ fn check(result: Result<(), &'static str>) {
 #[track_caller]
 pub fn pause() {
     check(clock().pause());
+    // The thread that drives the runtime may be asleep until a deadline, to which the clock now is to be moved.
+    wake_driving_thread();
 }
 
 /// Lets the clock of the current runtime run on from where it stands.
@@ -98,6 +100,11 @@ pub fn pause() {
 pub fn resume() {
     check(clock().resume());
     // The thread that drives the runtime may be asleep without a limit, since no timer came nearer while the clock stood.
+    wake_driving_thread();
+}
+
+fn wake_driving_thread() {
+    // There is one: its clock has just been found.
     let _ = context::with_current(|handle| handle.sched().wake_all());
 }
 

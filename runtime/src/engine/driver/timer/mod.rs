@@ -31,8 +31,11 @@
 //!   moment the waker is moved out by a read; the bytes stay, and the task that is woken is the one that compares.
 //! - *Shutdown against registering.* A shard's flag is set under its lock before the shard is emptied. Who comes
 //!   before is found in the wheel; who comes after finds the flag.
-//! - *A new deadline against a sleeping driver.* The deadline is published before the nudge, and the nudge
-//!   is an unpark, which is not lost if it comes before the park.
+//! - *A sooner deadline against a sleeping thread.* The thread that looks after a shard arms it under the shard's lock:
+//!   it stores the deadline until which it will sleep. Whoever sets a deadline does so under the same lock, and then
+//!   compares: if the new one is sooner it unparks the thread, and such an unpark is not lost if it comes before the park.
+//!   So either the thread has seen the new deadline, or it is unparked. A thread that is awake has nothing armed. It
+//!   disarms without the lock: a deadline stored over that at the same moment costs at most a needless unpark.
 //!
 //! Wakers are cloned before the lock is taken, and woken and dropped after it has been given up. A cancel drops the
 //! stored waker. A node never leaves its shard while it is registered, and never its registry, which it keeps alive.
@@ -42,7 +45,8 @@
 //! | state, written by who fires | release | his last access to the node comes before the owner's freeing it |
 //! | state, read by the owner | acquire | the other half |
 //! | state, deadline, written to register | relaxed | the lock that follows publishes them |
-//! | next deadline of a shard | release, acquire | who was nudged sees the deadline that he was nudged for |
+//! | next deadline of a shard | release, acquire | who was unparked sees the deadline that he was unparked for |
+//! | armed deadline of a shard | relaxed | read under the lock, and stored under it when a thread goes to sleep |
 //!
 //! Next file to read: `timer/entry.rs`.
 

@@ -94,8 +94,11 @@ impl TimerRegistry {
         let exact = self.clock.is_paused();
         let shard = &self.shards[shard];
         let guarded = shard.guarded.lock();
+        // All moments that are too far off for nanoseconds are one: to sleep until then is not to know of any of them.
+        let armed =
+            guarded.wheel.next(false).map(Moment::nanos).filter(|nanos| *nanos != Moment::MAX.nanos());
         // Under the lock: whoever registers after this sees it, and what was registered before is in the wheel.
-        shard.armed.store(guarded.wheel.next(false).map_or(NEVER, Moment::nanos), Ordering::Relaxed);
+        shard.armed.store(armed.unwrap_or(NEVER), Ordering::Relaxed);
         let next = guarded.wheel.next(exact);
         drop(guarded);
         next?.after(self.start)

@@ -270,6 +270,19 @@ fn timeouts_that_are_cancelled_unpark_once_and_not_again_until_the_sleeper_has_l
 }
 
 #[test]
+fn a_sleeper_hears_of_a_sooner_deadline_beyond_584_years_too() {
+    let (registry, unparked) = noting_unparks();
+    registry.clock().advance(Duration::from_secs(600 * 365 * 86_400)).unwrap();
+    let mut later = Timer::after(&registry, 3_600_000 * MS);
+    assert!(later.poll(Waker::noop()).is_pending());
+    assert_eq!(registry.arm(0), Some(later.deadline));
+    let mut sooner = Timer::after(&registry, MS);
+    assert!(sooner.poll(Waker::noop()).is_pending());
+    assert_eq!(unparked(), [0]);
+    assert_eq!(registry.arm(0), Some(sooner.deadline));
+}
+
+#[test]
 fn a_shutdown_wakes_who_waits_and_refuses_who_comes_later() {
     let registry = registry(2);
     let (count, waker) = counter();
