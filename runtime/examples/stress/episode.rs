@@ -222,8 +222,7 @@ fn run_late(number: u64, rng: &mut fastrand::Rng, totals: &mut Totals) {
         _ => Kind::Multi([1, 2, 2, 3, 4, 8, 64][rng.usize(..7)]),
     };
     let runtime = Built::new(kind, Clock::Real, rng);
-    let workers = runtime.handle().metrics().num_workers();
-    let (observer, thread) = Observer::start(format!("episode {number}, late, {workers} workers"), workers);
+    let (observer, thread) = Observer::start(format!("episode {number}, late"), runtime.handle().metrics());
     let root = lateness::root(observer.clone(), rng.fork());
     match (&runtime, rng.u32(..3)) {
         (Built::Shared(runtime), 0) => {

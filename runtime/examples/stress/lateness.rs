@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use runtime::io::{AsyncRead, ReadBuf};
 use runtime::net::TcpStream;
+use runtime::runtime::RuntimeMetrics;
 use runtime::sync::oneshot;
 use runtime::task::{self, JoinHandle, yield_now};
 use runtime::time::{Instant, Sleep, sleep};
@@ -44,10 +45,17 @@ pub(crate) struct Observer {
     stop: AtomicBool,
 }
 
-#[derive(Clone, Copy)]
 struct Tick {
     at: Instant,
     is_free: bool,
+    /// What each worker had done until then.
+    workers: Vec<Progress>,
+}
+
+struct Progress {
+    polls: u64,
+    /// Odd while it sleeps.
+    parks_and_unparks: u64,
 }
 
 /// By kind: how many were late by how many free ticks, and how many by ticks that were excused alone.
@@ -56,9 +64,10 @@ pub(crate) struct Record(BTreeMap<&'static str, (BTreeMap<usize, u64>, u64)>);
 
 impl Observer {
     /// Starts to observe a runtime of so many workers.
-    pub(crate) fn start(name: String, workers: usize) -> (Arc<Self>, thread::JoinHandle<()>) {
+    pub(crate) fn start(name: String, metrics: RuntimeMetrics) -> (Arc<Self>, thread::JoinHandle<()>) {
+        let workers = metrics.num_workers();
         let observer = Arc::new(Self {
-            name,
+            name: format!("{name}, {workers} workers"),
             workers,
             held: AtomicUsize::new(0),
             ticks: Mutex::default(),
@@ -70,7 +79,12 @@ impl Observer {
             while !theirs.stop.load(SeqCst) {
                 thread::sleep(TICK);
                 let is_free = theirs.held.load(SeqCst) < theirs.workers;
-                theirs.ticks.lock().unwrap().push(Tick { at: Instant::now(), is_free });
+                let progress = |worker| Progress {
+                    polls: metrics.worker_poll_count(worker),
+                    parks_and_unparks: metrics.worker_park_unpark_count(worker),
+                };
+                let workers = (0..workers).map(progress).collect();
+                theirs.ticks.lock().unwrap().push(Tick { at: Instant::now(), is_free, workers });
             }
         });
         (observer, thread)
@@ -90,21 +104,25 @@ impl Observer {
     /// Something has happened that was due then.
     fn happened(&self, kind: &'static str, due: Instant) {
         ledger::moved();
-        let (mut free, mut excused) = (0, 0);
-        for tick in self.ticks.lock().unwrap().iter().rev().take_while(|tick| tick.at > due) {
-            if tick.is_free {
-                free += 1;
-            } else {
-                excused += 1;
-            }
-        }
+        let ticks = self.ticks.lock().unwrap();
+        let since = &ticks[ticks.partition_point(|tick| tick.at <= due)..];
+        let free = since.iter().filter(|tick| tick.is_free).count();
+        let excused = since.len() - free;
         if free > LIMIT {
+            println!("polls, and parks and unparks, of each worker in the meantime:");
+            for tick in since {
+                let workers = tick.workers.iter();
+                let workers: Vec<String> =
+                    workers.map(|worker| format!("{} {}", worker.polls, worker.parks_and_unparks)).collect();
+                println!("  {:?} after it was due: {}", tick.at - due, workers.join(", "));
+            }
             ledger::violation(&format!(
                 "{}: a {kind} came {:?} late: {free} ticks in which a worker was free, beside {excused} others",
                 self.name,
                 due.elapsed()
             ));
         }
+        drop(ticks);
         let mut record = self.record.lock().unwrap();
         let entry = record.0.entry(kind).or_default();
         *entry.0.entry(free).or_default() += 1;
