@@ -11,6 +11,7 @@ use runtime::net::TcpListener;
 use runtime::runtime::{
     Builder, HistogramConfiguration, HistogramScale, LogHistogram, RuntimeFlavor, RuntimeMetrics, StuckPoll,
 };
+use runtime::sync::oneshot;
 use runtime::task::{self, yield_now};
 use support::{Flavour, LOST, Rt, builders, panic_text};
 
@@ -147,12 +148,8 @@ fn a_spent_budget_is_counted(new: fn() -> Rt) {
         }
     }))
     .unwrap();
-    rt.block_on(yield_now());
-    // The worker counts at its next look at the events.
-    until(|| {
-        rt.block_on(rt.spawn(yield_now())).unwrap();
-        metrics.budget_forced_yield_count() >= 7
-    });
+    // A worker counts before it sleeps, and nobody wakes it here.
+    until(|| metrics.budget_forced_yield_count() >= 7);
     assert_eq!(metrics.budget_forced_yield_count(), 7, "1000 operations at 128 a poll");
 }
 
@@ -238,6 +235,33 @@ fn the_depth_of_a_local_queue_is_that_of_the_moment(new: fn() -> Rt) {
     emptying.sort_unstable();
     assert!(emptying.iter().zip(0..10).all(|(&depth, n)| depth.abs_diff(n) <= 1), "{emptying:?}");
     until(|| metrics.worker_local_queue_depth(0) == 0);
+}
+
+/// The queue that a worker has emptied since it last looked at the events, as another thread sees it.
+#[test]
+fn a_worker_that_sleeps_has_nothing_in_its_queue() {
+    for (flavour, mut builder) in builders() {
+        let rt = flavour.build(builder.event_interval(61));
+        let metrics = rt.metrics();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let seen = std::thread::spawn(move || {
+            let asleep = |worker| metrics.worker_park_unpark_count(worker) % 2 == 1;
+            let polls = || sum(&metrics, |worker| metrics.worker_poll_count(worker));
+            until(|| polls() >= 100 && (0..metrics.num_workers()).all(asleep));
+            let depths: Vec<_> =
+                (0..metrics.num_workers()).map(|worker| metrics.worker_local_queue_depth(worker)).collect();
+            stop.send(()).unwrap();
+            depths
+        });
+        // On one thread: 61 of them, then a look at the events, then the others.
+        rt.block_on(async {
+            for _ in 0..100 {
+                task::spawn(async {});
+            }
+            stopped.await.unwrap();
+        });
+        assert!(seen.join().unwrap().iter().all(|&depth| depth == 0), "{flavour}");
+    }
 }
 
 /// While nobody drives it.

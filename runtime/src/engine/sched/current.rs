@@ -266,6 +266,7 @@ impl Drop for GiveBack<'_> {
         let mut core = self.worker.core.borrow_mut().take();
         if let Some(core) = &mut core {
             self.worker.awake_until(core, Instant::now());
+            self.worker.count_turn(core);
         }
         policy.slot.put(core);
     }

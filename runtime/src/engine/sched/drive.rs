@@ -144,6 +144,8 @@ impl<P: Policy> Worker<P> {
     /// Lets events in: readiness through `f`, then due timers, then the wakers that were put off.
     fn attend(&self, mut core: Box<Core<P>>, f: impl FnOnce() -> DriverTurn) -> Option<Box<Core<P>>> {
         core.asleep = true;
+        // Before `f`, which may be a long sleep: nothing stays uncounted meanwhile.
+        self.count_turn(&core);
         let shared = &*self.shared;
         let (core, (turn, fired)) = self.lend(core, || {
             let turn = f();
@@ -159,12 +161,18 @@ impl<P: Policy> Worker<P> {
         let counters = self.counters();
         counters.io_events.add(turn.io_events as u64);
         counters.timers_fired.add(fired as u64);
-        counters.budget_yields.add(u64::from(coop::take_forced_yields()));
         counters.queue_depth.set(core.queue.len() as u64);
         if core.has_spare_tasks() {
             P::pushed_locally(shared, &core);
         }
         Some(core)
+    }
+
+    /// Counts what the turns since the last time have done and left.
+    pub(super) fn count_turn(&self, core: &Core<P>) {
+        let counters = self.counters();
+        counters.budget_yields.add(u64::from(coop::take_forced_yields()));
+        counters.queue_depth.set(core.queue.len() as u64);
     }
 
     /// Fires what is due in the shards of the other workers.
