@@ -3,6 +3,7 @@
 mod support;
 
 use std::future::{Future, pending};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
@@ -407,19 +408,23 @@ impl Drop for Blocks {
     }
 }
 
-/// Polls a future with such a waker on a worker, and expects the worker to wake and drop it and to live on.
-#[expect(clippy::async_yields_async, reason = "the task polls the future once, and gives it up")]
-fn blocks_where_it_is_woken<F: Future + Send + 'static>(rt: &Runtime, waiting: F, event: impl FnOnce()) {
+/// Polls a future once with such a waker, on a worker. Nothing, if it was ready.
+fn wait_with_a_waker_that_blocks<F>(rt: &Runtime, waiting: F) -> Option<(Pin<Box<F>>, mpsc::Receiver<String>)>
+where
+    F: Future + Send + 'static,
+{
     let (tell, told) = mpsc::channel();
     let task = rt.spawn(async move {
         let mut waiting = Box::pin(waiting);
         let waker = Waker::from(Arc::new(Blocks(Mutex::new(tell))));
-        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        drop(waker);
-        waiting
+        let is_pending = waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+        is_pending.then_some(waiting)
     });
-    let _waiting = rt.block_on(task).unwrap();
-    event();
+    Some((rt.block_on(task).unwrap()?, told))
+}
+
+/// Expects the worker to wake and drop such a waker, and to live on.
+fn the_worker_lives_on(rt: &Runtime, told: &mpsc::Receiver<String>) {
     for place in ["wake", "drop"] {
         let text = told.recv_timeout(LOST).unwrap();
         assert!(text.contains("from within a runtime"), "{place}: {text}");
@@ -440,12 +445,15 @@ fn blocks_where_it_is_woken<F: Future + Send + 'static>(rt: &Runtime, waiting: F
 
 fn a_waker_may_block_where_it_is_woken_by_a_timer(new: fn() -> Runtime) {
     let rt = new();
-    for wait in [0, 1, 3, 5] {
-        let nap = {
+    for wait in [5, 6, 8, 10] {
+        let nap = |wait| {
             let _entered = rt.enter();
-            sleep(Duration::from_millis(wait + 5))
+            wait_with_a_waker_that_blocks(&rt, sleep(Duration::from_millis(wait)))
         };
-        blocks_where_it_is_woken(&rt, nap, || ());
+        // One that is over before its first poll tells nothing.
+        let mut waits = std::iter::successors(Some(wait), |wait| Some(2 * wait));
+        let (_nap, told) = waits.find_map(nap).unwrap();
+        the_worker_lives_on(&rt, &told);
     }
 }
 
@@ -454,11 +462,10 @@ fn a_waker_may_block_where_it_is_woken_by_a_socket(new: fn() -> Runtime) {
     for _ in 0..4 {
         let listener = rt.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut client = None;
         let accepting = async move { listener.accept().await };
-        blocks_where_it_is_woken(&rt, accepting, || {
-            client = Some(std::net::TcpStream::connect(address).unwrap());
-        });
+        let (_accepting, told) = wait_with_a_waker_that_blocks(&rt, accepting).expect("nobody connects yet");
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        the_worker_lives_on(&rt, &told);
     }
 }
 

@@ -51,9 +51,14 @@ fn alone<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Lets the tasks come to rest.
+/// Gives the tasks of a runtime some time.
 async fn rested() {
     sleep(Duration::from_millis(5)).await;
+}
+
+/// Waits until a task that waits for something does so.
+fn until_idle(rt: &Rt, id: task::Id) {
+    until(rt, || find(&rt.handle().snapshot(), id).state() == TaskState::Idle);
 }
 
 /// Dumps until there is a dump with a trace of this task: on a busy machine an answer may come too late for one.
@@ -91,7 +96,8 @@ fn each_task_is_listed_with_its_place_and_name(new: fn() -> Rt) {
     let (plain, line) = (rt.spawn(pending::<()>()), line!());
     let named = task::Builder::new().name("sleeper").spawn_on(pending::<()>(), rt.handle()).unwrap();
     rt.block_on(rt.spawn(async {})).unwrap();
-    rt.block_on(rested());
+    until_idle(&rt, plain.id());
+    until_idle(&rt, named.id());
     let dump = rt.handle().snapshot();
     let ids: Vec<_> = dump.tasks().iter().map(Task::id).collect();
     let expected: HashSet<_> = [plain.id(), named.id()].into();
@@ -118,7 +124,7 @@ fn a_trace_leads_from_the_task_to_where_it_waits(new: fn() -> Rt) {
     let rt = new();
     let listener = rt.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let task = rt.spawn(waits_in_depth(listener));
-    rt.block_on(rested());
+    until_idle(&rt, task.id());
     let dump = traced(task.id(), || rt.block_on(rt.handle().dump()));
     let found = find(&dump, task.id());
     assert_eq!(found.state(), TaskState::Idle);
@@ -156,7 +162,7 @@ fn a_task_that_waits_for_several_has_a_trace_of_each(new: fn() -> Rt) {
         })
         .await;
     });
-    rt.block_on(rested());
+    until_idle(&rt, task.id());
     let dump = traced(task.id(), || rt.block_on(rt.handle().dump()));
     let text: Vec<_> =
         find(&dump, task.id()).trace().resolve_backtraces().iter().map(ToString::to_string).collect();
@@ -188,7 +194,7 @@ fn futures_of_any_make_are_traced(new: fn() -> Rt) {
     let rt = new();
     let (waker, ready) = (Arc::<Mutex<Option<Waker>>>::default(), Arc::<AtomicBool>::default());
     let task = rt.spawn(Homemade(waker.clone(), ready.clone()));
-    rt.block_on(rested());
+    until_idle(&rt, task.id());
     for _ in 0..2 {
         let dump = traced(task.id(), || rt.block_on(rt.handle().dump()));
         assert!(find(&dump, task.id()).trace().to_string().contains("Homemade"), "{dump}");
@@ -203,7 +209,7 @@ fn a_blocked_worker_keeps_no_dump(new: fn() -> Rt) {
     let (begun, begins) = mpsc::channel();
     let (end, ending) = mpsc::channel::<()>();
     let waits = rt.spawn(naps());
-    rt.block_on(rested());
+    until_idle(&rt, waits.id());
     let handle = rt.handle().clone();
     let hog = rt.spawn(async move {
         begun.send(task::id()).unwrap();
@@ -236,8 +242,11 @@ fn the_workers_that_are_free_answer_for_their_tasks() {
     let rt = support::multi(2);
     let (begun, begins) = mpsc::channel();
     let (end, ending) = mpsc::channel::<()>();
+    let rt = Rt::from(rt);
     let waits: Vec<_> = (0..3).map(|_| rt.spawn(naps())).collect();
-    rt.block_on(rested());
+    for task in &waits {
+        until_idle(&rt, task.id());
+    }
     let hog = rt.spawn(async move {
         begun.send(()).unwrap();
         ending.recv().unwrap_err();
@@ -277,7 +286,8 @@ fn a_task_that_ends_at_the_wake_up_needs_no_answer(new: fn() -> Rt) {
         0 => Poll::Pending,
         _ => Poll::Ready(()),
     }));
-    until(&rt, || polls.load(SeqCst) == 1);
+    until_idle(&rt, task.id());
+    assert_eq!(polls.load(SeqCst), 1);
     let dump = rt.block_on(rt.handle().dump());
     assert_eq!(find(&dump, task.id()).state(), TaskState::Idle, "as it was seen");
     rt.block_on(task).unwrap();
@@ -351,7 +361,7 @@ fn a_dump_that_is_dropped_leaves_nothing_behind(new: fn() -> Rt) {
 fn several_dumps_at_once_are_all_answered(new: fn() -> Rt) {
     let rt = new();
     let task = rt.spawn(naps());
-    rt.block_on(rested());
+    until_idle(&rt, task.id());
     let dumping: Vec<_> = (0..4)
         .map(|_| {
             let handle = rt.handle().clone();

@@ -6,8 +6,9 @@ use std::collections::HashSet;
 use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use runtime::runtime::dump::{Task, TaskState};
 use runtime::runtime::{Builder, LocalOptions, RngSeed, Runtime, TaskMeta, UnhandledPanic, worker_index};
 use runtime::task::{self, yield_now};
 use support::{Drops, LOST, Rt, builders, panic_text};
@@ -319,6 +320,17 @@ fn a_shutdown_that_runs_out_of_time_says_what_runs() {
         let ending = Arc::new(Mutex::new(ending));
         let rt = flavour.build(&mut builder);
         let entered = rt.enter();
+        let pending = rt.spawn(std::future::pending::<()>());
+        // It is in the report only while it is polled: that is over by then. On one thread it has not begun.
+        let limit = Instant::now() + LOST;
+        let state = || {
+            let snapshot = rt.handle().snapshot();
+            snapshot.tasks().iter().find(|task| task.id() == pending.id()).map(Task::state)
+        };
+        while !flavour.is_single() && state() != Some(TaskState::Idle) {
+            assert!(Instant::now() < limit, "{flavour}: it was never polled");
+            std::thread::yield_now();
+        }
         let mut running = Vec::new();
         let mut started = 1;
         let blocks = |begun: mpsc::Sender<()>| {
@@ -336,7 +348,6 @@ fn a_shutdown_that_runs_out_of_time_says_what_runs() {
             running.push(task::Builder::new().name("task").spawn(async move { block() }).unwrap());
             started += 1;
         }
-        rt.spawn(std::future::pending::<()>());
         for _ in 0..started {
             begins.recv_timeout(LOST).unwrap();
         }

@@ -189,12 +189,31 @@ fn global_queue_interval() {
     assert!(seldom[1..].iter().all(|polls| (490..=501).contains(polls)), "{seldom:?}");
 }
 
+/// A listener of the runtime, and the system's, through which to look at it.
+fn listen() -> (TcpListener, std::net::TcpListener) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    (TcpListener::from_std(listener.try_clone().unwrap()).unwrap(), listener)
+}
+
+/// Connects, and waits until the system has a connection to be accepted: it may leave that for later on a busy machine.
+fn connect(listener: &std::net::TcpListener) -> std::net::TcpStream {
+    const THIS: mio::Token = mio::Token(0);
+    let connected = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut poll = mio::Poll::new().unwrap();
+    let mut source = mio::net::TcpListener::from_std(listener.try_clone().unwrap());
+    poll.registry().register(&mut source, THIS, mio::Interest::READABLE).unwrap();
+    let mut events = mio::Events::with_capacity(1);
+    poll.poll(&mut events, Some(LOST)).unwrap();
+    assert!(!events.is_empty(), "no connection has come");
+    connected
+}
+
 /// How many polls of a busy task go by until a connection is noticed.
 fn waits_for_events(interval: u32) -> Vec<usize> {
     let rt = Builder::new_current_thread().enable_io().event_interval(interval).build().unwrap();
     let busy = async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let (listener, far) = listen();
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = accepted.clone();
         task::spawn(async move {
@@ -208,7 +227,7 @@ fn waits_for_events(interval: u32) -> Vec<usize> {
         busy_until(|| !std::mem::take(&mut first)).await;
         let mut waits = Vec::new();
         for connection in 0..5 {
-            let _connected = std::net::TcpStream::connect(address).unwrap();
+            let _connected = connect(&far);
             let mut polls = 0;
             busy_until(|| {
                 polls += 1;
@@ -262,14 +281,8 @@ fn most_events_at_once(builder: &mut Builder) -> u64 {
     let rt = builder.enable_io().event_interval(1).build().unwrap();
     let busy = async {
         let metrics = Handle::current().metrics();
-        let mut listeners = Vec::new();
-        for _ in 0..LISTENERS {
-            listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
-        }
-        let connected: Vec<_> = listeners
-            .iter()
-            .map(|listener| std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap())
-            .collect();
+        let listeners: Vec<_> = (0..LISTENERS).map(|_| listen()).collect();
+        let connected: Vec<_> = listeners.iter().map(|(_, far)| connect(far)).collect();
         let (mut before, mut most) = (metrics.io_driver_ready_count(), 0);
         let end = before + LISTENERS;
         busy_until(|| {

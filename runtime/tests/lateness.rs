@@ -218,10 +218,13 @@ fn an_idle_runtime_does_not_wake_up() {
             // Somebody has a timer, and it is not due.
             let timer = rt.spawn(sleep(HOUR));
             sleep(ms(500)).await;
-            thread::sleep(ms(50));
-            let before = parks(&rt);
-            thread::sleep(ms(500));
-            assert_eq!(parks(&rt), before, "{workers} workers");
+            // It takes its workers a moment to come to rest, and a long one on a busy machine.
+            let is_at_rest = || {
+                let before = parks(&rt);
+                thread::sleep(ms(500));
+                parks(&rt) == before
+            };
+            assert!((0..60).any(|_| is_at_rest()), "{workers} workers");
             timer.abort();
         });
     }

@@ -121,11 +121,8 @@ fn hold_until_timers_fire(rt: &Runtime, early: &[u64], late: &[u64]) {
             let mut timer = Box::pin(sleep(ms(*after)));
             let send = send.clone();
             async move {
-                poll_fn(|cx| {
-                    assert!(timer.as_mut().poll(cx).is_pending());
-                    Poll::Ready(())
-                })
-                .await;
+                // One that is due by now, on a busy machine, needs nobody to fire it.
+                poll_fn(|cx| Poll::Ready(_ = timer.as_mut().poll(cx))).await;
                 runtime::spawn(async move {
                     timer.await;
                     send.send(()).unwrap();

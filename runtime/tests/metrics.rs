@@ -82,9 +82,15 @@ fn parks_come_in_pairs(new: fn() -> Rt) {
         until(|| (0..metrics.num_workers()).all(|worker| metrics.worker_park_unpark_count(worker) % 2 == 1));
     }
     for worker in 0..metrics.num_workers() {
-        let (parks, both) = (metrics.worker_park_count(worker), metrics.worker_park_unpark_count(worker));
-        assert!(both >= parks && both <= 2 * parks, "{parks} parks, {both} with unparks");
-        assert!(metrics.worker_noop_count(worker) <= parks);
+        // A count only grows: those that are read first are no larger than those that go before them.
+        let noops = metrics.worker_noop_count(worker);
+        let both = metrics.worker_park_unpark_count(worker);
+        let parks = metrics.worker_park_count(worker);
+        let both_later = metrics.worker_park_unpark_count(worker);
+        assert!(both <= 2 * parks, "{parks} parks, {both} with unparks before");
+        // One may be under way.
+        assert!(both_later + 1 >= parks, "{parks} parks, {both_later} with unparks after");
+        assert!(noops <= parks);
     }
     // It is counted when its waker has been called.
     until(|| sum(&metrics, |worker| metrics.worker_timers_fired_count(worker)) >= 1);
@@ -310,7 +316,7 @@ fn each_poll_is_in_one_bucket_of_each_histogram() {
             |bucket| sum(&metrics, |worker| metrics.poll_time_histogram_bucket_count(worker, bucket));
         assert!(polls >= 3);
         assert_eq!((0..3).map(counts).sum::<u64>(), polls);
-        assert_eq!(counts(2), 1, "one poll took 3 ms or more");
+        assert!(counts(2) >= 1, "one poll took 3 ms or more; others may have, too, on a busy machine");
         let waits: u64 = (0..119)
             .map(|bucket| {
                 sum(&metrics, |worker| metrics.schedule_latency_histogram_bucket_count(worker, bucket))
@@ -471,10 +477,15 @@ fn time_awake_is_counted(new: fn() -> Rt) {
     let metrics = rt.metrics();
     let busy = || (0..metrics.num_workers()).map(|worker| metrics.worker_total_busy_duration(worker)).sum();
     until(|| nap <= busy());
-    let all: Duration = busy();
-    // Asleep, it is not.
-    std::thread::sleep(nap);
-    assert!(metrics.num_workers() > 1 || busy() < all + nap);
+    // Asleep, it is not: neither on one thread, where nobody drives it, nor with workers, which come to rest.
+    let parks = || sum(&metrics, |worker| metrics.worker_park_unpark_count(worker));
+    until(|| {
+        let (parked, all) = (parks(), busy());
+        std::thread::sleep(nap);
+        let is_at_rest = parks() == parked;
+        assert!(!is_at_rest || busy() == all, "{:?} more", busy() - all);
+        is_at_rest
+    });
 }
 
 #[test]
@@ -482,8 +493,11 @@ fn how_long_a_closure_waits_is_counted_where_it_belongs() {
     for (flavour, mut builder) in builders() {
         let rt = flavour.build(builder.max_blocking_threads(1));
         let nap = Duration::from_millis(20);
-        let first = rt.spawn_blocking(move || std::thread::sleep(nap));
+        let (end, ending) = mpsc::channel::<()>();
+        let first = rt.spawn_blocking(move || _ = ending.recv());
         let second = rt.spawn_blocking(|| ());
+        std::thread::sleep(nap);
+        drop(end);
         rt.block_on(async {
             first.await.unwrap();
             second.await.unwrap();
@@ -491,7 +505,7 @@ fn how_long_a_closure_waits_is_counted_where_it_belongs() {
         let metrics = rt.metrics();
         // The first one waits only for its thread to start.
         let long = (0..metrics.blocking_latency_histogram_num_buckets())
-            .filter(|&bucket| metrics.blocking_latency_histogram_bucket_range(bucket).end > nap / 2)
+            .filter(|&bucket| metrics.blocking_latency_histogram_bucket_range(bucket).end > nap)
             .map(|bucket| metrics.blocking_latency_histogram_bucket_count(bucket));
         assert!(long.sum::<u64>() >= 1, "{flavour}: the second one");
     }

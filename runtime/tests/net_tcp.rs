@@ -62,6 +62,14 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
+/// An address that refuses connections for as long as the socket lives: nobody else can have it meanwhile.
+fn refusing() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
 /// A connection within this process.
 async fn pair() -> (TcpStream, TcpStream) {
     let (listener, address) = listen().await;
@@ -145,8 +153,7 @@ fn many_connections_at_once(new: fn() -> Rt) {
 fn a_refused_connection_is_an_error(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
-        let (listener, address) = listen().await;
-        drop(listener);
+        let (_refuses, address) = refusing();
         let error = TcpStream::connect(address).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         let error = TcpSocket::new_v4().unwrap().connect(address).await.unwrap_err();
@@ -533,8 +540,7 @@ fn the_error_of_the_last_address_counts(new: fn() -> Rt) {
     let rt = new();
     run(&rt, async {
         let (listener, address) = listen().await;
-        let (gone, refused) = listen().await;
-        drop(gone);
+        let (_refuses, refused) = refusing();
         let both = [refused, address];
         let stream = TcpStream::connect(&both[..]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), address);
@@ -550,7 +556,10 @@ fn a_stream_whose_runtime_is_gone_says_so(new: fn() -> Rt) {
     let (first, second) = (new(), new());
     let (mut near, mut far) = run(&first, pair());
     // Its readiness is known, and must not hide that the driver is gone.
-    run(&first, async { far.write_all(b"unread").await.unwrap() });
+    run(&first, async {
+        far.write_all(b"unread").await.unwrap();
+        near.readable().await.unwrap();
+    });
     drop(first);
     run(&second, async {
         near.read(&mut [0; 8]).await.unwrap_err();
