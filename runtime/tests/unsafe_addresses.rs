@@ -29,6 +29,8 @@ const ADDRESSES: &[&str] = &[
     "io/read_buf",
     "net/fd",
     "sync/access",
+    "sync/mpsc/block",
+    "sync/mpsc/list",
     "sync/oneshot/channel",
     "sync/write_once",
 ];

@@ -22,6 +22,11 @@ impl Event {
         }
     }
 
+    /// Wakes all who wait. What they look for has been written before.
+    pub(super) fn wake_all(&self) {
+        self.queue.wake_all();
+    }
+
     /// Runs `f` while nobody can begin to wait, then wakes all who wait.
     pub(super) fn wake_all_after<R, E>(&self, f: impl FnOnce() -> Result<R, E>) -> Result<R, E> {
         let queue = self.queue.lock();

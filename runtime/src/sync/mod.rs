@@ -8,6 +8,7 @@
 mod access;
 mod barrier;
 mod event;
+pub mod mpsc;
 mod mutex;
 mod notify;
 mod once_cell;

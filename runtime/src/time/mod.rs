@@ -40,6 +40,7 @@ mod clock;
 pub mod error;
 mod instant;
 mod interval;
+mod send_timeout;
 mod sleep;
 mod timeout;
 

@@ -100,7 +100,6 @@ impl<S, D> WaitQueue<S, D> {
     }
 
     /// Releases all who wait now. What they wait for has been written before.
-    #[cfg(test)]
     pub(crate) fn wake_all(&self) {
         self.lock().wake_all(|_, _| ());
     }

@@ -140,7 +140,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// When the semaphore is closed, or is closed before this one's turn comes.
+    /// When the semaphore is closed, or is closed while this one waits.
     ///
     /// # Cancel safety
     ///
@@ -166,7 +166,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// When the semaphore is closed, or is closed before this one's turn comes.
+    /// When the semaphore is closed, or is closed while this one waits.
     ///
     /// # Panics
     ///
@@ -217,7 +217,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// When the semaphore is closed, or is closed before this one's turn comes.
+    /// When the semaphore is closed, or is closed while this one waits.
     ///
     /// # Panics
     ///
@@ -237,7 +237,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// When the semaphore is closed, or is closed before this one's turn comes.
+    /// When the semaphore is closed, or is closed while this one waits.
     ///
     /// # Panics
     ///
@@ -251,7 +251,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// When the semaphore is closed, or is closed before this one's turn comes.
+    /// When the semaphore is closed, or is closed while this one waits.
     ///
     /// # Cancel safety
     ///
@@ -264,7 +264,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// When the semaphore is closed, or is closed before this one's turn comes.
+    /// When the semaphore is closed, or is closed while this one waits.
     ///
     /// # Panics
     ///
@@ -303,7 +303,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// When the semaphore is closed, or is closed before this one's turn comes.
+    /// When the semaphore is closed, or is closed while this one waits.
     ///
     /// # Panics
     ///
@@ -317,7 +317,7 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// When the semaphore is closed, or is closed before this one's turn comes.
+    /// When the semaphore is closed, or is closed while this one waits.
     ///
     /// # Panics
     ///

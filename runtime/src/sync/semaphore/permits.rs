@@ -53,8 +53,12 @@ pub(in crate::sync) struct Need {
     wanted: usize,
     /// How many of them it has not got yet.
     missing: usize,
-    /// It will not get them, as the semaphore was closed.
-    refused: bool,
+}
+
+impl Need {
+    fn got(&self) -> usize {
+        self.wanted - self.missing
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -140,7 +144,7 @@ impl Permits {
             "a semaphore may not have more than MAX_PERMITS permits ({}), and {wanted} were asked for",
             Self::MAX
         );
-        let need = Need { wanted, missing: wanted, refused: false };
+        let need = Need { wanted, missing: wanted };
         Acquiring { permits: self, wanted, stage: Stage::New, waiter: Waiter::new(&self.queue, need) }
     }
 
@@ -200,17 +204,10 @@ impl Permits {
 
     /// Gives out no more permits, and refuses them to those who wait.
     pub(in crate::sync) fn close(&self) {
-        let mut queue = self.queue.lock();
-        // Only the waiter at the head can have got some.
-        let partial = queue.with_oldest(|need| {
-            let got = need.wanted - need.missing;
-            need.missing = need.wanted;
-            got
-        });
-        let partial = partial.unwrap_or(0);
-        let _: Result<(), ()> =
-            self.transition(|now| Ok((Word(add(now, partial).0 & !WAITING | CLOSED), ())));
-        queue.wake_all(|(), need| need.refused = true);
+        let queue = self.queue.lock();
+        let _: Result<(), ()> = self.transition(|now| Ok((Word(now.0 & !WAITING | CLOSED), ())));
+        // What the waiter at the head has got it gives back itself.
+        queue.wake_all(|(), _| ());
     }
 
     /// Takes the permits, or what there is of them and a place in the queue.
@@ -218,7 +215,7 @@ impl Permits {
         // Under the lock, so what is given back from now on finds `WAITING`.
         let taken = self.transition(|now| {
             if now.has(CLOSED) {
-                return Err(Turn::Refused);
+                return Err(Turn::Refused(0));
             }
             let taken = now.permits().min(wanted);
             let left = now.with_permits(now.permits() - taken);
@@ -247,8 +244,9 @@ fn add(now: Word, permits: usize) -> Word {
 /// How waiting ended.
 enum Turn {
     Granted,
-    Refused,
-    /// The waiter was released, and its datum says how.
+    /// With as many permits to be given back.
+    Refused(usize),
+    /// The waiter was released, with all permits or because the semaphore was closed.
     Released,
 }
 
@@ -319,35 +317,41 @@ impl Acquiring<'_> {
                     return turn;
                 }
                 // Queued, but perhaps apart from the queue, as one of many that are being refused.
-                permits.is_closed().then_some(Turn::Refused)
+                permits.is_closed().then(|| Turn::Refused(waiter.with_data(|need| need.got())))
             }));
             release = this.waiter.take_release();
         }
         let refused = match turn {
-            Turn::Granted => false,
-            Turn::Refused => true,
-            Turn::Released => release.is_none_or(|need| need.refused),
+            Turn::Granted => None,
+            Turn::Refused(got) => Some(got),
+            // What was granted is given back, too, if the semaphore has been closed since.
+            Turn::Released => release.filter(|_| permits.is_closed()).map(|need| need.got()),
         };
-        *this.stage = if refused { Stage::Done } else { Stage::Granted };
-        Poll::Ready(if refused { Err(AcquireError(())) } else { Ok(()) })
+        let Some(got) = refused else {
+            *this.stage = Stage::Granted;
+            return Poll::Ready(Ok(()));
+        };
+        *this.stage = Stage::Done;
+        permits.release(got);
+        Poll::Ready(Err(AcquireError(())))
     }
 
     /// Leaves the queue, and gives back what it has got.
     fn cancel(self: Pin<&mut Self>) {
         let mut this = self.project();
-        let (permits, wanted) = (*this.permits, *this.wanted);
+        let permits = *this.permits;
         *this.stage = Stage::Done;
         if let Some(need) = this.waiter.as_mut().take_release() {
-            return permits.release(if need.refused { 0 } else { wanted });
+            return permits.release(need.got());
         }
         let mut waiter = this.waiter.as_mut().lock();
         if !waiter.is_queued() {
             drop(waiter);
             let need = this.waiter.take_release();
-            return permits.release(if need.is_some_and(|need| need.refused) { 0 } else { wanted });
+            return permits.release(need.map_or(0, |need| need.got()));
         }
         let waker = waiter.leave();
-        let got = waiter.with_data(|need| need.wanted - need.missing);
+        let got = waiter.with_data(|need| need.got());
         permits.assign(waiter.into_queue(), got);
         crate::base::panic::swallow(|| drop(waker));
     }
@@ -364,7 +368,13 @@ impl Future for Acquiring<'_> {
                 None => ready!(self.as_mut().poll_queue(cx)),
             },
             Stage::Queued => ready!(self.as_mut().poll_queue(cx)),
-            Stage::Granted => Ok(()),
+            Stage::Granted if !self.permits.is_closed() => Ok(()),
+            Stage::Granted => {
+                let this = self.as_mut().project();
+                *this.stage = Stage::Done;
+                this.permits.release(*this.wanted);
+                Err(AcquireError(()))
+            }
             Stage::Done => panic!("polled after it had given its result"),
         };
         result?;

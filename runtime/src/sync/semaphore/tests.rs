@@ -187,11 +187,11 @@ fn closing_refuses_those_who_wait_and_returns_what_they_had() {
     let mut granted = Task::new(semaphore.acquire_many(0));
     assert!(granted.ready().is_ok(), "no permits are always there");
     semaphore.close();
-    assert_eq!(semaphore.available_permits(), 2);
     for task in &mut waiting {
         assert_eq!(task.wakes(), 1);
         assert!(task.ready().is_err());
     }
+    assert_eq!(semaphore.available_permits(), 2);
     semaphore.add_permits(1);
     assert_eq!(semaphore.available_permits(), 3);
     assert!(try_once(semaphore.acquire_many(0)).is_some_and(|result| result.is_err()));
@@ -204,6 +204,16 @@ fn a_waiter_that_was_refused_and_never_polled_holds_nothing() {
     let task = Task::pending(semaphore.acquire_many(2));
     semaphore.close();
     drop(task);
+    assert_eq!(semaphore.available_permits(), 1);
+}
+
+#[test]
+fn a_permit_that_was_granted_before_closing_and_not_taken_is_refused() {
+    let semaphore = Semaphore::new(0);
+    let mut task = Task::pending(semaphore.acquire());
+    semaphore.add_permits(1);
+    semaphore.close();
+    assert!(task.ready().is_err());
     assert_eq!(semaphore.available_permits(), 1);
 }
 
