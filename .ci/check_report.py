@@ -92,7 +92,10 @@ def main(folder):
     streams = 0
     for workload in document["workloads"]:
         name = workload["name"]
-        check(workload["counts"]["completed"] > 0, f"{name}: nothing completed")
+        counts = workload["counts"]
+        check(counts["completed"] > 0, f"{name}: nothing completed")
+        check(counts["planned"] == counts["started"] + counts["dropped"] + counts["not_started"], f"{name}: {counts}")
+        check(counts["started"] == counts["completed"] + counts["failed"] + counts["unfinished"], f"{name}: {counts}")
         check(workload["series"] and workload["runtime"]["workers"], f"{name}: no series, or no counters")
         for stream in workload["streams"]:
             check(stream["count"] > 0, f"{name}: no sample of {stream['name']}")
@@ -100,7 +103,8 @@ def main(folder):
                   == stream["count"], f"{name}: the slices of {stream['name']} do not add up")
         streams += len(workload["streams"])
         kinds = {stream["unit"] for stream in workload["streams"]}
-        expected |= {f"{workload['slug']}.over-time.svg"}
+        check(workload["runtime"]["levels"], f"{name}: the runtime told nothing of its queues")
+        expected |= {f"{workload['slug']}.over-time.svg", f"{workload['slug']}.runtime.svg"}
         expected |= {f"{workload['slug']}.percentiles.svg"} if "nanoseconds" in kinds else set()
         expected |= {f"{workload['slug']}.percentiles-count.svg"} if "count" in kinds else set()
     found = {path.name for path in report.iterdir()}

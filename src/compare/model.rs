@@ -154,6 +154,12 @@ pub(crate) struct Figures {
     pub(crate) operations: u64,
     /// The runtime's counters for each of them.
     pub(crate) counters: BTreeMap<String, f64>,
+    /// Whether work came in faster than it was done.
+    #[serde(default)]
+    pub(crate) overloaded: bool,
+    /// What else the runtime tells of itself, such as `poll_time.p99`; times in nanoseconds.
+    #[serde(default)]
+    pub(crate) insights: BTreeMap<String, f64>,
     /// The workload's first histogram.
     pub(crate) histogram: Option<Histogram>,
 }

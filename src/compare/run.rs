@@ -173,16 +173,22 @@ fn digested(side: usize, record: &RunRecord) -> Run {
     Run {
         side,
         started: report::rfc3339(record.started),
-        engine: record.hello.as_ref().map(|hello| format!("{} {}", hello.engine, hello.engine_version)),
+        engine: record.hello.as_ref().map(|hello| report::engine(hello).to_string()),
         workload_version: record.hello.as_ref().map(|hello| hello.workload_version),
+        warnings: digest.warnings.clone(),
         figures: failure.is_none().then(|| figures(digest)),
         failure,
-        warnings: record.warnings.clone(),
     }
 }
 
 fn figures(digest: Digest) -> Figures {
-    let mut figures = Figures { operations: digest.operations, ..Figures::default() };
+    let Digest { operations, overloaded, insights, .. } = &digest;
+    let mut figures = Figures {
+        operations: *operations,
+        overloaded: *overloaded,
+        insights: insights.clone(),
+        ..Figures::default()
+    };
     for (metric, quantile) in [(Metric::P50, digest.p50), (Metric::P99, digest.p99)] {
         if let Some(quantile) = quantile {
             figures.metrics.insert(metric, quantile.value);

@@ -137,7 +137,7 @@ impl MadeUp {
             curves::kept("latency", Unit::Nanoseconds, &histogram).unwrap()
         });
         let counters = [("polls".to_owned(), 2.0 * self.cost(side)), ("never".to_owned(), 0.0)];
-        Figures { metrics, thin: BTreeSet::new(), operations: 60_000, counters: counters.into(), histogram }
+        Figures { metrics, operations: 60_000, counters: counters.into(), histogram, ..Figures::default() }
     }
 }
 

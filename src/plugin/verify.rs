@@ -11,7 +11,7 @@ use std::io::{Cursor, Read};
 use base64::engine::general_purpose::STANDARD;
 use base64::read::DecoderReader;
 use flate2::read::ZlibDecoder;
-use workloads::record::{MAX_OWN_COUNTERS, MAX_VALUE, SIGNIFICANT_DIGITS};
+use workloads::record::{MAX_VALUE, SIGNIFICANT_DIGITS};
 use workloads::wire::{Frame, Interval, Phase, Plan, RuntimeCounters, Stream};
 
 use crate::report;
@@ -31,6 +31,8 @@ const MAX_TEXT: usize = 4096;
 const MAX_COUNTERS: usize = 256;
 /// The most workers.
 const MAX_WORKERS: usize = 4096;
+/// The most buckets of one of the runtime's own histograms.
+const MAX_BUCKETS: usize = 1 << 16;
 /// The most bytes of a histogram's counts, of which there are some thirty thousand.
 const MAX_PAYLOAD: u32 = 1 << 20;
 
@@ -142,8 +144,7 @@ fn slice_name(interval: &Interval) -> String {
 }
 
 fn counts<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> Result<(), String> {
-    // The well-known ones are five.
-    let most = 5 + MAX_OWN_COUNTERS;
+    let most = workloads::record::MAX_COUNTERS;
     if names.len() > most {
         return Err(format!("it counts {} things, and {most} are allowed", names.len()));
     }
@@ -156,6 +157,18 @@ fn counts<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> Result<(), St
 fn counters(runtime: &RuntimeCounters) -> Result<(), String> {
     if runtime.workers.len() > MAX_WORKERS {
         return Err(format!("it has {} workers, and {MAX_WORKERS} are allowed", runtime.workers.len()));
+    }
+    let lists = [runtime.steals.len(), runtime.histograms.len(), runtime.levels.len()];
+    let longest = runtime.steals.iter().map(Vec::len).max().unwrap_or(0);
+    if lists.iter().any(|list| *list > MAX_WORKERS) || longest > MAX_WORKERS {
+        return Err(format!("it tells more of its runtime than of {MAX_WORKERS} workers"));
+    }
+    if let Some((name, buckets)) = runtime.histograms.iter().find(|(_, buckets)| buckets.len() > MAX_BUCKETS)
+    {
+        return Err(format!(
+            "its histogram {name} has {} buckets, and {MAX_BUCKETS} are allowed",
+            buckets.len()
+        ));
     }
     let maps = || runtime.workers.iter().chain([&runtime.global]);
     if maps().any(|map| map.len() > MAX_COUNTERS || map.keys().any(|name| name.len() > MAX_NAME)) {
@@ -230,7 +243,7 @@ mod tests {
     use base64::Engine as _;
     use hdrhistogram::Histogram;
     use hdrhistogram::serialization::{Serializer, V2DeflateSerializer, V2Serializer};
-    use workloads::record::histogram;
+    use workloads::record::{MAX_OWN_COUNTERS, histogram};
 
     use super::*;
 

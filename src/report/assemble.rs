@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use workloads::wire::{RuntimeCounters, count};
+use workloads::wire::{self, Done, Hello, count};
 
 use crate::session::record::{Outcome, ProfileInfo, RunRecord};
 
 use super::decode::{self, Measured, MeasuredStream};
 use super::machine::Machine;
 use super::model::{
-    Counters, Engine, Failure, PerOperation, Percentile, Plan, Plugin, Point, PointStream, Profile, Rate,
-    Report, SCHEMA, Status, Stream, Tool, Usage, VERSION, Workload,
+    Account, Counters, Engine, Failure, PerOperation, Percentile, Plan, Plugin, Point, PointStream, Profile,
+    Rate, Report, SCHEMA, Status, Stream, Tool, Usage, VERSION, Workload,
 };
-use super::quality;
+use super::{insight, lag, overload, quality};
 
 /// The percentiles of a report, in parts of 100,000.
 const PERCENTILES: [u32; 10] =
@@ -56,6 +56,7 @@ pub(super) fn workload(run: &Measured<'_>, cores: Option<u64>) -> Workload {
     let (status, failure) = ending(&record.outcome);
     let counts = counts(record);
     let measured_ns = measured_ns(record);
+    let overload = overload::overload(&record.intervals);
     let usage = record.done.as_ref().map(|done| Usage {
         user_us: done.usage.user_us,
         system_us: done.usage.system_us,
@@ -71,10 +72,7 @@ pub(super) fn workload(run: &Measured<'_>, cores: Option<u64>) -> Workload {
         failure,
         started: rfc3339(record.started),
         start_up_ns: record.start_up.map(|time| time.as_nanos() as u64),
-        engine: record
-            .hello
-            .as_ref()
-            .map(|hello| Engine { name: hello.engine.clone(), version: hello.engine_version.clone() }),
+        engine: record.hello.as_ref().map(engine),
         plugin: record.plan.plugin.as_ref().map(|plugin| Plugin {
             path: plugin.path.clone(),
             name: plugin.name.clone(),
@@ -94,18 +92,29 @@ pub(super) fn workload(run: &Measured<'_>, cores: Option<u64>) -> Workload {
         rate: Rate {
             asked: asked_rate(record),
             started: per_second(&counts, count::STARTED, measured_ns),
-            completed: per_second(&counts, count::COMPLETED, measured_ns),
+            completed: per_second(&counts, in_window(&counts), measured_ns),
+            would_hold: overload.map(|overload| overload.would_hold),
         },
-        per_operation: per_operation(usage.as_ref(), &counts),
+        per_operation: per_operation(usage.as_ref(), operations(record, &counts)),
+        account: record.done.as_ref().and_then(account),
         counts,
         usage,
-        streams: run.streams.iter().map(stream).collect(),
+        streams: streams(run),
         runtime: counters(record),
         series: series(run),
         warnings: Vec::new(),
     };
-    workload.warnings = quality::of_workload(&workload, run, cores);
+    workload.warnings = quality::of_workload(&workload, run, overload, cores);
     workload
+}
+
+/// The engine as a child names it.
+pub(crate) fn engine(hello: &Hello) -> Engine {
+    Engine {
+        name: hello.engine.clone(),
+        version: hello.engine_version.clone(),
+        build: hello.engine_build.clone(),
+    }
 }
 
 fn ending(outcome: &Outcome) -> (Status, Option<Failure>) {
@@ -119,38 +128,45 @@ fn ending(outcome: &Outcome) -> (Status, Option<Failure>) {
     }
 }
 
-/// The child's sums, or our own where it did not live to give them.
+/// The child's sums, or our own where it did not live to give them; and what never ended.
 fn counts(record: &RunRecord) -> BTreeMap<String, u64> {
-    if let Some(done) = &record.done {
-        return done.counts.clone();
+    let Some(done) = &record.done else {
+        let mut sums = BTreeMap::new();
+        record.intervals.iter().for_each(|interval| wire::add_counts(&mut sums, &interval.counts));
+        return sums;
+    };
+    let mut counts = done.counts.clone();
+    if let Some(&started) = counts.get(count::STARTED) {
+        let ended = [count::COMPLETED, count::FAILED].map(|name| counts.get(name).copied().unwrap_or(0));
+        let unfinished = ended.into_iter().fold(started, u64::saturating_sub);
+        counts.insert(count::UNFINISHED.to_owned(), unfinished);
     }
-    let mut sums = BTreeMap::new();
-    for interval in &record.intervals {
-        add(&mut sums, &interval.counts);
-    }
-    sums
+    counts
 }
 
 fn counters(record: &RunRecord) -> Counters {
-    let mut sums = Counters::default();
-    let mut take = |part: &RuntimeCounters| {
-        let workers = sums.workers.len().max(part.workers.len());
-        sums.workers.resize_with(workers, BTreeMap::new);
-        sums.workers.iter_mut().zip(&part.workers).for_each(|(sum, worker)| add(sum, worker));
-        add(&mut sums.global, &part.global);
-    };
     match &record.done {
-        Some(done) => take(&done.runtime),
-        None => record.intervals.iter().for_each(|interval| take(&interval.runtime)),
+        Some(done) => insight::counters(&done.runtime),
+        None => insight::counters(&insight::sum(record.intervals.iter().map(|interval| &interval.runtime))),
     }
-    sums
 }
 
-fn add(to: &mut BTreeMap<String, u64>, from: &BTreeMap<String, u64>) {
-    for (name, number) in from {
-        let sum = to.entry(name.clone()).or_default();
-        *sum = sum.saturating_add(*number);
-    }
+fn account(done: &Done) -> Option<Account> {
+    let workloads::wire::Account { start_ns, end_ns, completed } = done.account?;
+    Some(Account { start_ns, end_ns, completed })
+}
+
+/// The operations that usage and counters are to be divided by: those of the same interval.
+pub(super) fn operations(record: &RunRecord, counts: &BTreeMap<String, u64>) -> u64 {
+    let counted = || counts.get(in_window(counts)).copied().unwrap_or(0);
+    let account = record.done.as_ref().and_then(|done| done.account);
+    account.map_or_else(counted, |account| account.completed)
+}
+
+/// The count that a rate is made from.
+fn in_window(counts: &BTreeMap<String, u64>) -> &'static str {
+    let counted = counts.contains_key(count::COMPLETED_IN_WINDOW);
+    if counted { count::COMPLETED_IN_WINDOW } else { count::COMPLETED }
 }
 
 fn measured_ns(record: &RunRecord) -> Option<u64> {
@@ -158,9 +174,9 @@ fn measured_ns(record: &RunRecord) -> Option<u64> {
     record.done.as_ref().map(|done| done.measured_ns).or_else(seen)
 }
 
-/// The rate that the workload's parameters ask for.
+/// The rate that the workload plans.
 pub(super) fn asked_rate(record: &RunRecord) -> Option<f64> {
-    record.plan.params.get("rate").and_then(serde_json::Value::as_f64).filter(|&rate| rate > 0.0)
+    record.hello.as_ref().and_then(|hello| hello.asked).filter(|&rate| rate > 0.0)
 }
 
 fn per_second(counts: &BTreeMap<String, u64>, name: &str, window_ns: Option<u64>) -> Option<f64> {
@@ -168,13 +184,19 @@ fn per_second(counts: &BTreeMap<String, u64>, name: &str, window_ns: Option<u64>
     counts.get(name).map(|&number| number as f64 * 1e9 / window_ns as f64)
 }
 
-fn per_operation(usage: Option<&Usage>, counts: &BTreeMap<String, u64>) -> Option<PerOperation> {
-    let operations = counts.get(count::COMPLETED).copied().filter(|&completed| completed > 0)? as f64;
-    let usage = usage?;
+fn per_operation(usage: Option<&Usage>, operations: u64) -> Option<PerOperation> {
+    let usage = usage.filter(|_| operations > 0)?;
+    let operations = operations as f64;
     Some(PerOperation {
         cpu_ns: (usage.user_us + usage.system_us) as f64 * 1e3 / operations,
         context_switches: (usage.voluntary_switches + usage.involuntary_switches) as f64 / operations,
     })
+}
+
+fn streams(run: &Measured<'_>) -> Vec<Stream> {
+    let mut streams: Vec<_> = run.streams.iter().map(stream).collect();
+    lag::mark(&mut streams);
+    streams
 }
 
 fn stream(stream: &MeasuredStream) -> Stream {
@@ -190,6 +212,7 @@ fn stream(stream: &MeasuredStream) -> Stream {
             value: (samples_beyond >= FEWEST_BEYOND).then_some(values[nth]),
             samples_beyond,
             thin: samples_beyond < THIN_BEYOND,
+            generator_limited: false,
         }
     };
     Stream {
@@ -201,6 +224,8 @@ fn stream(stream: &MeasuredStream) -> Stream {
         mean: any.then(|| total.mean()),
         stdev: (count > 1).then(|| total.stdev()),
         max: any.then(|| total.max()),
+        lag: stream.info.lag.clone(),
+        max_generator_limited: false,
         percentiles: (0..PERCENTILES.len()).map(percentile).collect(),
     }
 }
@@ -218,6 +243,7 @@ fn series(run: &Measured<'_>) -> Vec<Point> {
         end_ns: interval.end_ns,
         counts: interval.counts.clone(),
         streams: streams(at),
+        runtime: insight::counters(&interval.runtime),
     };
     run.record.intervals.iter().enumerate().map(point).collect()
 }

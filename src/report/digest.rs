@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use workloads::wire::{Stream, count};
+use workloads::wire::Stream;
 
 use crate::session::record::RunRecord;
 
-use super::model::{self, Percentile};
+use super::model::{self, Percentile, Warning, WarningKind};
 use super::{assemble, decode};
 
 /// A run's figures. What is not known is `None`.
@@ -24,10 +24,17 @@ pub(crate) struct Digest {
     pub(crate) cpu_ns: Option<f64>,
     /// Context switches for each of them.
     pub(crate) switches: Option<f64>,
-    /// Completed operations.
+    /// Whether work came in faster than it was done.
+    pub(crate) overloaded: bool,
+    /// The completed operations that the counters are to be divided by.
     pub(crate) operations: u64,
     /// The runtime's counters, summed over its workers.
     pub(crate) counters: BTreeMap<String, u64>,
+    /// What else the runtime tells of itself: `poll_time.p99`, `global_queue.mean`, `stolen_tasks.0.from.1` and the like.
+    /// Times are in nanoseconds.
+    pub(crate) insights: BTreeMap<String, f64>,
+    /// What limits the trust in the run, a sentence or two each.
+    pub(crate) warnings: Vec<String>,
     /// The first stream, with all its samples.
     pub(crate) stream: Option<(Stream, Histogram<u64>)>,
 }
@@ -56,12 +63,49 @@ pub(crate) fn digest(record: &RunRecord) -> Digest {
         p50,
         p99,
         throughput: run.rate.completed,
+        overloaded: run.rate.would_hold.is_some(),
         cpu_ns: cost.map(|cost| cost.cpu_ns),
         switches: cost.map(|cost| cost.context_switches),
-        operations: run.counts.get(count::COMPLETED).copied().unwrap_or(0),
+        operations: assemble::operations(record, &run.counts),
         counters: summed(&run.runtime),
+        insights: insights(&run.runtime),
+        warnings: run.warnings.iter().filter(|warning| TOLD.contains(&warning.kind)).map(sentence).collect(),
         stream: stream.map(|stream| (stream.info, stream.total)),
     }
+}
+
+/// The warnings that concern what was measured, and not how a comparison measures.
+const TOLD: [WarningKind; 6] = [
+    WarningKind::Overloaded,
+    WarningKind::Unfinished,
+    WarningKind::Errors,
+    WarningKind::GeneratorLimited,
+    WarningKind::StuckPolls,
+    WarningKind::Workload,
+];
+
+fn sentence(warning: &Warning) -> String {
+    let Warning { text, action, .. } = warning;
+    action.as_ref().map_or_else(|| text.clone(), |action| format!("{text} {action}"))
+}
+
+fn insights(counters: &model::Counters) -> BTreeMap<String, f64> {
+    let mut insights = BTreeMap::new();
+    for (name, of) in &counters.histograms {
+        let figures =
+            [("mean", of.mean), ("p50", of.p50), ("p90", of.p90), ("p99", of.p99), ("p99.9", of.p999)];
+        insights.extend(figures.map(|(figure, value)| (format!("{name}.{figure}"), value)));
+    }
+    for (name, level) in &counters.levels {
+        insights.insert(format!("{name}.mean"), level.mean);
+        insights.insert(format!("{name}.max"), level.max as f64);
+    }
+    for (thief, row) in counters.steals.iter().enumerate() {
+        for (victim, &tasks) in row.iter().enumerate().filter(|(victim, _)| *victim != thief) {
+            insights.insert(format!("stolen_tasks.{thief}.from.{victim}"), tasks as f64);
+        }
+    }
+    insights
 }
 
 fn summed(counters: &model::Counters) -> BTreeMap<String, u64> {
@@ -82,8 +126,14 @@ mod tests {
     fn a_digest_is_the_report_in_short() {
         let record = Made::echo().record();
         let digest = digest(&record);
-        let operations = record.done.as_ref().unwrap().counts[count::COMPLETED];
-        assert_eq!(digest.operations, operations);
+        let done = record.done.as_ref().unwrap();
+        assert_eq!(digest.operations, done.account.unwrap().completed);
+        assert!(!digest.overloaded);
+        assert_eq!(digest.warnings, Vec::<String>::new());
+        for insight in ["poll_time.p99", "blocking_latency.p50", "global_queue.mean", "stolen_tasks.0.from.1"]
+        {
+            assert!(digest.insights.contains_key(insight), "{insight}: {:?}", digest.insights);
+        }
         let (stream, total) = digest.stream.as_ref().unwrap();
         assert_eq!(stream.name, "latency");
         let p99 = digest.p99.unwrap();

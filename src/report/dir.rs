@@ -406,7 +406,14 @@ mod tests {
         assert_eq!(written.path, deep.join("a-profile-20261121T074500Z"));
         assert_eq!(
             inside(&written.path),
-            ["few.over-time.svg", "few.percentiles.svg", "index.html", "latency.hlog", "report.json"]
+            [
+                "few.over-time.svg",
+                "few.percentiles.svg",
+                "few.runtime.svg",
+                "index.html",
+                "latency.hlog",
+                "report.json"
+            ]
         );
         let report = fs::read(written.path.join("report.json")).unwrap();
         assert_eq!(serde_json::from_slice::<Report>(&report).unwrap().schema, "rtbench-report");

@@ -16,6 +16,8 @@ use super::units;
 
 /// Stands for what is not known.
 const DASH: &str = "\u{2013}";
+/// Stands behind a figure that the load generator may have made worse.
+const MARK: &str = "*";
 const STYLE: &str = include_str!("page.css");
 
 /// The page; `plots` are those of each workload.
@@ -113,6 +115,7 @@ fn section(workload: &Workload, plots: &[Plot]) -> Markup {
                 div { h3 { "Counts" } (counts(workload)) }
             }
             (legend(&workload.streams))
+            (inside(&workload.runtime))
             h3 { "Runtime counters" }
             (counters(&workload.runtime))
             details {
@@ -127,10 +130,10 @@ fn section(workload: &Workload, plots: &[Plot]) -> Markup {
 }
 
 fn what_ran(workload: &Workload) -> String {
-    let engine = workload.engine.as_ref().map_or_else(
-        || "an engine that did not give its name".to_owned(),
-        |engine| format!("{} {}", engine.name, engine.version),
-    );
+    let engine = workload
+        .engine
+        .as_ref()
+        .map_or_else(|| "an engine that did not give its name".to_owned(), ToString::to_string);
     let plugin = workload.plugin.as_ref().map_or_else(String::new, |plugin| {
         let Plugin { name, version, path, sdk, rustc } = plugin;
         format!(" Plug-in {name} {version}, {path}, with SDK {sdk}, built by {rustc}.")
@@ -147,8 +150,11 @@ fn what_ran(workload: &Workload) -> String {
 fn headline(workload: &Workload) -> Markup {
     let mut cards: Vec<(String, String, String)> = Vec::new();
     if let Some(done) = workload.rate.completed {
-        let asked =
+        let mut asked =
             workload.rate.asked.map_or_else(String::new, |asked| format!("of {} asked", units::rate(asked)));
+        if let Some(rate) = workload.rate.would_hold {
+            asked.push_str(&format!(", overloaded: about {} would hold", units::rate(rate)));
+        }
         cards.push(("rate".to_owned(), units::rate(done), asked));
     }
     if let Some(stream) = workload.streams.first() {
@@ -199,10 +205,15 @@ fn percentiles(streams: &[Stream]) -> Markup {
                     @for stream in streams {
                         @let at = &stream.percentiles[nth];
                         @let note = format!("{} samples beyond", units::integer(at.samples_beyond));
-                        td.n.thin[at.thin] title=(note) { (figure(stream, at.value)) }
+                        td.n.thin[at.thin] title=(note) {
+                            (figure(stream, at.value)) @if at.generator_limited { (MARK) }
+                        }
                     }
                 } }
-                (row("max", &|stream| figure(stream, stream.max)))
+                (row("max", &|stream| {
+                    let mark = if stream.max_generator_limited { MARK } else { "" };
+                    figure(stream, stream.max) + mark
+                }))
             }
         } }
     }
@@ -213,8 +224,15 @@ fn legend(streams: &[Stream]) -> Markup {
         ul.muted {
             @for stream in streams { li { code { (stream.name) } ": " (stream.title) } }
             li { "A dash: fewer than 10 samples lie beyond, too few to tell. Italics: fewer than 100." }
+            @if streams.iter().any(is_marked) {
+                li { (MARK) ": more than a tenth of it may be the load generator's own lateness." }
+            }
         }
     }
+}
+
+fn is_marked(stream: &Stream) -> bool {
+    stream.max_generator_limited || stream.percentiles.iter().any(|at| at.generator_limited)
 }
 
 fn counts(workload: &Workload) -> Markup {
@@ -241,6 +259,55 @@ fn table_of(rows: &[(String, String)]) -> Markup {
     html! {
         @if rows.is_empty() { p.muted { "Nothing was counted." } } @else {
             table.plain { @for (name, value) in rows { tr { th { (name) } td.n { (value) } } } }
+        }
+    }
+}
+
+/// The runtime's histograms, levels and steals.
+fn inside(counters: &Counters) -> Markup {
+    let level = |name: &str, value: f64| {
+        if name.ends_with("_ns") { units::duration(value) } else { units::significant(value) }
+    };
+    html! {
+        @if !counters.histograms.is_empty() {
+            h3 { "Inside the runtime: times" }
+            div.wide { table {
+                thead { tr {
+                    th {}
+                    @for name in ["count", "mean", "p50", "p90", "p99", "p99.9", "max"] { th.n { (name) } }
+                } }
+                tbody { @for (name, of) in &counters.histograms { tr {
+                    th { (name) }
+                    td.n { (units::integer(of.count)) }
+                    @for value in [of.mean, of.p50, of.p90, of.p99, of.p999, of.max] { td.n { (units::duration(value)) } }
+                } } }
+            } }
+            p.muted { "From the runtime's own histograms, which know a value by its bucket: these lie within it." }
+        }
+        @if !counters.levels.is_empty() {
+            h3 { "Inside the runtime: levels" }
+            table.plain {
+                thead { tr { th {} th.n { "mean" } th.n { "most" } } }
+                tbody { @for (name, of) in &counters.levels { tr {
+                    th { (name) } td.n { (level(name, of.mean)) } td.n { (level(name, of.max as f64)) }
+                } } }
+            }
+            p.muted { "Looked at about ten times a second." }
+        }
+        @if counters.steals.len() > 1 {
+            h3 { "Inside the runtime: tasks stolen" }
+            div.wide { table {
+                thead { tr {
+                    th { "thief" }
+                    @for victim in 0..counters.steals.len() { th.n { "from " (victim) } }
+                } }
+                tbody { @for (thief, row) in counters.steals.iter().enumerate() { tr {
+                    th { (thief) }
+                    @for (victim, count) in row.iter().enumerate() {
+                        td.n { @if victim == thief { (DASH) } @else { (units::integer(*count)) } }
+                    }
+                } } }
+            } }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a run leaves behind for people and for programs: the report folder and the summary on the terminal.
 //!
 //! ```text
-//! RunRecord -> decode -> assemble (+ quality, machine) -> model -> report.json, html, summary
+//! RunRecord -> decode -> assemble (+ insight, overload, lag, quality, machine) -> model -> report.json, html, summary
 //!                 \-> plot                                               all files -> dir
 //! slices, as they come -> hlog -> dir
 //! ```
@@ -15,8 +15,11 @@ mod digest;
 pub(crate) mod dir;
 mod hlog;
 pub(crate) mod html;
+mod insight;
+mod lag;
 mod machine;
 mod model;
+mod overload;
 pub(crate) mod plot;
 mod quality;
 mod summary;
@@ -32,7 +35,7 @@ use jiff::Timestamp;
 
 use crate::session::record::{ProfileInfo, RunRecord};
 
-pub(crate) use assemble::rfc3339;
+pub(crate) use assemble::{engine, rfc3339};
 pub(crate) use decode::{histogram, slug};
 pub(crate) use digest::{Digest, digest};
 pub(crate) use dir::{ReportDir, Trouble, Written, utc_stamp};

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -103,6 +104,7 @@ pub(super) struct Workload {
     pub(super) rate: Rate,
     pub(super) counts: BTreeMap<String, u64>,
     pub(super) usage: Option<Usage>,
+    pub(super) account: Option<Account>,
     pub(super) per_operation: Option<PerOperation>,
     pub(super) streams: Vec<Stream>,
     pub(super) runtime: Counters,
@@ -120,9 +122,19 @@ pub(super) struct Failure {
 
 /// The runtime under test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Engine {
+pub(crate) struct Engine {
     pub(super) name: String,
     pub(super) version: String,
+    /// How it was built, where there is more than one way.
+    pub(super) build: Option<String>,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, version, build } = self;
+        write!(f, "{name} {version}")?;
+        build.as_ref().map_or(Ok(()), |build| write!(f, " ({build})"))
+    }
 }
 
 /// Where a foreign workload comes from.
@@ -149,10 +161,14 @@ pub(super) struct Plan {
 /// Operations a second over the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Rate {
-    /// The parameter `rate`, where the workload has one.
+    /// What the workload plans. `None`: it starts an operation when another one has ended, or does not say.
     pub(super) asked: Option<f64>,
+    /// Of those that were planned in the window.
     pub(super) started: Option<f64>,
+    /// Within the window, whenever they were planned.
     pub(super) completed: Option<f64>,
+    /// Where the run was overloaded: a rate that would hold.
+    pub(super) would_hold: Option<f64>,
 }
 
 /// What the operating system counted.
@@ -165,7 +181,18 @@ pub(super) struct Usage {
     pub(super) max_rss_bytes: u64,
 }
 
-/// [`Usage`] over completed operations.
+/// The interval of [`Usage`] and [`Counters`]: that between the readings at the start and at the end of the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Account {
+    /// Since the window began; below 0 if it was read before.
+    pub(super) start_ns: i64,
+    /// Since the window began.
+    pub(super) end_ns: i64,
+    /// Operations that ended well between the two.
+    pub(super) completed: u64,
+}
+
+/// [`Usage`] over the completed operations of its [`Account`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct PerOperation {
     pub(super) cpu_ns: f64,
@@ -183,6 +210,10 @@ pub(super) struct Stream {
     pub(super) mean: Option<f64>,
     pub(super) stdev: Option<f64>,
     pub(super) max: Option<u64>,
+    /// The stream that holds the load generator's part in these values.
+    pub(super) lag: Option<String>,
+    /// Whether more than a tenth of `max` may be the load generator's own lateness.
+    pub(super) max_generator_limited: bool,
     pub(super) percentiles: Vec<Percentile>,
 }
 
@@ -195,6 +226,8 @@ pub(super) struct Percentile {
     pub(super) samples_beyond: u64,
     /// Whether fewer than 100 samples lie beyond.
     pub(super) thin: bool,
+    /// Whether more than a tenth of the value may be the load generator's own lateness.
+    pub(super) generator_limited: bool,
 }
 
 /// The runtime's counters over the window.
@@ -202,6 +235,31 @@ pub(super) struct Percentile {
 pub(super) struct Counters {
     pub(super) workers: Vec<BTreeMap<String, u64>>,
     pub(super) global: BTreeMap<String, u64>,
+    /// Tasks stolen, by thief and then by victim. Empty where the runtime does not count them so.
+    pub(super) steals: Vec<Vec<u64>>,
+    /// The runtime's own histograms, by name.
+    pub(super) histograms: BTreeMap<String, Durations>,
+    /// Depths of queues and other things that rise and fall, by name.
+    pub(super) levels: BTreeMap<String, Level>,
+}
+
+/// One of the runtime's own histograms, in nanoseconds. It knows its values no better than its buckets are wide.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Durations {
+    pub(super) count: u64,
+    pub(super) mean: f64,
+    pub(super) p50: f64,
+    pub(super) p90: f64,
+    pub(super) p99: f64,
+    pub(super) p999: f64,
+    pub(super) max: f64,
+}
+
+/// Something that rises and falls, as it was seen about ten times a second.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Level {
+    pub(super) mean: f64,
+    pub(super) max: u64,
 }
 
 /// One interval.
@@ -212,6 +270,8 @@ pub(super) struct Point {
     pub(super) counts: BTreeMap<String, u64>,
     /// In the order of [`Workload::streams`].
     pub(super) streams: Vec<PointStream>,
+    /// The runtime's counters in this interval.
+    pub(super) runtime: Counters,
 }
 
 /// One stream in one interval.
@@ -247,8 +307,16 @@ pub(super) enum WarningKind {
     NoSamples,
     /// Too few samples for the 99th percentile.
     FewSamples,
+    /// Work came in faster than it was done.
+    Overloaded,
     /// Fewer operations a second than asked.
     RateNotReached,
+    /// Operations that had not ended when the drain was over.
+    Unfinished,
+    /// The load generator's own lateness is in the figures.
+    GeneratorLimited,
+    /// Polls that ran for too long.
+    StuckPolls,
     /// Operations that ended in an error.
     Errors,
     /// Planned operations that were never started.

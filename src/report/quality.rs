@@ -3,9 +3,12 @@
 
 use super::decode::Measured;
 use super::model::{Status, Stream, Warning, WarningKind, Workload};
+use super::overload::Overload;
 use super::units;
 use workloads::wire::count;
 
+/// The percentiles whose marks are worth a warning of their own.
+const SHOWN: [f64; 3] = [50.0, 90.0, 99.0];
 /// A rate below this share of the asked one is worth a word.
 const RATE_SHARE: f64 = 0.98;
 /// A window shorter than this share of the planned one was cut short.
@@ -27,15 +30,25 @@ pub(super) fn of_report(release_build: bool) -> Vec<Warning> {
 }
 
 /// What concerns one workload. `workload` is complete but for its warnings.
-pub(super) fn of_workload(workload: &Workload, measured: &Measured<'_>, cores: Option<u64>) -> Vec<Warning> {
+pub(super) fn of_workload(
+    workload: &Workload,
+    measured: &Measured<'_>,
+    overload: Option<Overload>,
+    cores: Option<u64>,
+) -> Vec<Warning> {
     let busy = busy_share(workload, cores);
-    let slow = rate_not_reached(workload, busy).filter(|_| !explained(workload, measured));
+    let overloaded = overload.and_then(|overload| overloaded(workload, overload, busy));
+    let slow = rate_not_reached(workload, busy).filter(|_| overloaded.is_none());
+    let slow = overloaded.or(slow);
     let found = [
         no_account(workload),
         window_cut_short(workload),
         slow.clone(),
         errors(workload),
-        dropped(workload),
+        dropped(workload).filter(|_| slow.is_none()),
+        unfinished(workload),
+        generator_limited(workload),
+        stuck_polls(workload),
         cpu_saturated(busy).filter(|_| slow.is_none()),
         involuntary_switches(workload, cores),
         unreadable(measured.unreadable),
@@ -63,7 +76,8 @@ fn counted(workload: &Workload, name: &str) -> u64 {
 
 fn busy_share(workload: &Workload, cores: Option<u64>) -> Option<f64> {
     let usage = workload.usage.as_ref()?;
-    let capacity = seconds(workload)? * cores? as f64;
+    let account = workload.account.as_ref().map(|account| (account.end_ns - account.start_ns) as f64 / 1e9);
+    let capacity = account.or_else(|| seconds(workload))? * cores? as f64;
     Some((usage.user_us + usage.system_us) as f64 / 1e6 / capacity)
 }
 
@@ -106,10 +120,85 @@ fn rate_not_reached(workload: &Workload, busy: Option<f64>) -> Option<Warning> {
     warning(WarningKind::RateNotReached, text, action)
 }
 
-/// Whether the workload has said itself why so few operations were started.
-fn explained(workload: &Workload, measured: &Measured<'_>) -> bool {
-    let [planned, started] = [count::PLANNED, count::STARTED].map(|name| counted(workload, name) as f64);
-    started < planned * RATE_SHARE && !measured.record.warnings.is_empty()
+/// Work came in faster than it was done: what was reached, what became of the rest, and what to ask for instead.
+fn overloaded(workload: &Workload, overload: Overload, busy: Option<f64>) -> Option<Warning> {
+    let Overload { reached, would_hold } = overload;
+    let of =
+        workload.rate.asked.map_or_else(String::new, |asked| format!(" of the {} asked", units::rate(asked)));
+    let fates = [
+        (count::DROPPED, "dropped"),
+        (count::NOT_STARTED, "not started before the window ended"),
+        (count::DRAINED, "completed after it"),
+        (count::UNFINISHED, "not completed at all"),
+    ];
+    let fates = fates.map(|(name, fate)| (counted(workload, name), fate));
+    let fates = fates.iter().filter(|(number, _)| *number > 0);
+    let fates: Vec<_> = fates.map(|(number, fate)| format!("{} {fate}", units::integer(*number))).collect();
+    let fates = if fates.is_empty() { String::new() } else { format!("; {}", fates.join(", ")) };
+    let text = format!("Overloaded: {}{of} were completed{fates}.", units::rate(reached));
+    let cause = if busy.is_some_and(|share| share >= BUSY_SHARE) {
+        "All processors were busy"
+    } else {
+        "The processors were not all busy, so something else is the limit: workers, connections, requests in flight"
+    };
+    let action = format!(
+        "{cause}. About {} would hold. Latencies are those of the operations that completed, so the true ones are \
+         longer, and grow for as long as the run lasts.",
+        units::rate(would_hold)
+    );
+    warning(WarningKind::Overloaded, text, &action)
+}
+
+fn unfinished(workload: &Workload) -> Option<Warning> {
+    let unfinished = counted(workload, count::UNFINISHED);
+    if unfinished == 0 {
+        return None;
+    }
+    let text = format!("{} operations had not ended a second after the window.", units::integer(unfinished));
+    warning(
+        WarningKind::Unfinished,
+        text,
+        "Latencies are those of the others, so the true tail is longer: ask for less, or for less work in each.",
+    )
+}
+
+/// Marks beyond the 99th percentile speak for themselves: they concern a few operations.
+fn generator_limited(workload: &Workload) -> Option<Warning> {
+    let mut limited = Vec::new();
+    for stream in &workload.streams {
+        let marked =
+            stream.percentiles.iter().filter(|at| at.generator_limited && SHOWN.contains(&at.percentile));
+        let marked: Vec<_> = marked.map(|at| units::percentile(at.percentile)).collect();
+        if !marked.is_empty() {
+            limited.push(format!("{} {}", stream.name, marked.join(", ")));
+        }
+    }
+    if limited.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "Generator-limited: more than a tenth of these figures may be the load generator's own lateness: {}.",
+        limited.join("; ")
+    );
+    warning(
+        WarningKind::GeneratorLimited,
+        text,
+        "They are marked, and the stream named lag has that lateness: ask for less, or keep other work off the machine.",
+    )
+}
+
+fn stuck_polls(workload: &Workload) -> Option<Warning> {
+    let counters = workload.runtime.workers.iter().filter_map(|worker| worker.get("stuck_polls"));
+    let stuck: u64 = counters.sum();
+    if stuck == 0 {
+        return None;
+    }
+    let text = format!("{} polls ran for longer than the stuck-poll threshold.", units::integer(stuck));
+    warning(
+        WarningKind::StuckPolls,
+        text,
+        "Something blocks in asynchronous code; what shares its worker waits meanwhile.",
+    )
 }
 
 fn errors(workload: &Workload) -> Option<Warning> {

@@ -10,7 +10,8 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use serde_json::json;
 use workloads::wire::{
-    Done, Hello, Interval, PROTOCOL, Phase, Plan, RuntimeCounters, Stream, Unit, Usage, count,
+    Account, Bucket, Done, Hello, Interval, Level, PROTOCOL, Phase, Plan, RuntimeCounters, Stream, Unit,
+    Usage, count,
 };
 
 use crate::session::record::{Outcome, ProfileInfo, RunRecord};
@@ -67,6 +68,7 @@ impl Made {
             name: name.to_owned(),
             title: format!("request {name}, from the planned send time"),
             unit: Unit::Nanoseconds,
+            lag: None,
         };
         RunRecord {
             name: self.name.to_owned(),
@@ -92,7 +94,9 @@ impl Made {
                 pid: 4711,
                 engine: "runtime".to_owned(),
                 engine_version: "0.1.0".to_owned(),
+                engine_build: None,
                 workload_version: 1,
+                asked: (self.rate > 0).then_some(self.rate as f64),
                 streams: self.streams.iter().map(stream).collect(),
             }),
             intervals,
@@ -108,6 +112,8 @@ impl Made {
                     max_rss_bytes: 14_400_000,
                 },
                 runtime: counters(done),
+                account: Some(Account { start_ns: 0, end_ns: duration_ns as i64, completed: done }),
+                left_behind: false,
             }),
             outcome: Outcome::Complete,
             warnings: Vec::new(),
@@ -149,6 +155,10 @@ fn counts(done: u64) -> BTreeMap<String, u64> {
         (count::COMPLETED, done),
         (count::FAILED, 0),
         (count::DROPPED, 0),
+        (count::NOT_STARTED, 0),
+        (count::PAST_END, 0),
+        (count::DRAINED, 0),
+        (count::COMPLETED_IN_WINDOW, done),
     ];
     pairs.map(|(name, number)| (name.to_owned(), number)).into()
 }
@@ -158,13 +168,31 @@ fn counters(done: u64) -> RuntimeCounters {
         let pairs = [
             ("polls", done * 2 / share),
             ("parks", done / share),
-            ("steals", done / 90),
+            ("stolen_tasks", done / 90),
+            ("stuck_polls", 0),
             ("busy_ns", done * 9_000),
         ];
         pairs.map(|(name, number)| (name.to_owned(), number)).into()
     };
     let global = [("remote_schedules".to_owned(), done / 10), ("spawned_tasks".to_owned(), 65)].into();
-    RuntimeCounters { workers: vec![worker(2), worker(3)], global }
+    let bucket = |from_ns: u64, share: u64| Bucket { from_ns, to_ns: 2 * from_ns, count: done / share };
+    let histogram = |scale: u64| vec![bucket(scale, 2), bucket(2 * scale, 3), bucket(4 * scale, 100)];
+    let level = |sum: u64, max: u64| Level { samples: 10, sum, max };
+    RuntimeCounters {
+        workers: vec![worker(2), worker(3)],
+        global,
+        steals: vec![vec![0, done / 90], vec![done / 90, 0]],
+        histograms: [("poll_time", histogram(1_000)), ("blocking_latency", histogram(30_000))]
+            .map(|(name, buckets)| (name.to_owned(), buckets))
+            .into(),
+        levels: [
+            ("global_queue", level(4, 3)),
+            ("local_queues", level(17, 9)),
+            ("mean_poll_ns", level(12_000, 1_400)),
+        ]
+        .map(|(name, level)| (name.to_owned(), level))
+        .into(),
+    }
 }
 
 /// As it comes over the wire.
@@ -181,9 +209,11 @@ pub(super) fn with_samples(samples: impl IntoIterator<Item = u64>) -> RunRecord 
     samples.into_iter().for_each(|sample| histogram.record(sample).unwrap());
     let counted = counts(histogram.len());
     record.plan.params.remove("rate");
+    record.hello.as_mut().unwrap().asked = None;
     record.intervals[0].histograms = vec![encode(&histogram)];
     record.intervals[0].counts = counted.clone();
-    record.done.as_mut().unwrap().counts = counted;
+    let done = record.done.as_mut().unwrap();
+    (done.counts, done.account.as_mut().unwrap().completed) = (counted, histogram.len());
     record
 }
 

@@ -114,7 +114,7 @@ fn of_every_sort() -> Vec<RunRecord> {
 #[test]
 fn percentiles_are_those_counted_by_hand_and_unknown_ones_are_null() {
     let mut record = with_samples(1..=1000);
-    record.plan.params.insert("rate".to_owned(), json!(4000));
+    record.hello.as_mut().unwrap().asked = Some(4000.0);
     let json = serde_json::to_value(report(&[record])).unwrap();
     let workload = &json["workloads"][0];
     let stream = &workload["streams"][0];
@@ -149,7 +149,8 @@ fn percentiles_are_those_counted_by_hand_and_unknown_ones_are_null() {
         workload["series"][0]["streams"][0],
         json!({ "count": 1000, "p50": 500, "p99": 990, "max": 1000 })
     );
-    assert_eq!(workload["rate"], json!({ "asked": 4000.0, "started": 4000.0, "completed": 4000.0 }));
+    let rate = json!({ "asked": 4000.0, "started": 4000.0, "completed": 4000.0, "would_hold": null });
+    assert_eq!(workload["rate"], rate);
 }
 
 #[test]
@@ -168,6 +169,18 @@ fn costs_are_for_each_completed_operation_and_null_without_one() {
     let cost = echo.per_operation.as_ref().unwrap();
     assert_eq!(cost.cpu_ns, 23_000.0);
     assert!((cost.context_switches - 1.025).abs() < 1e-12);
+    // Divided by the operations of the interval in which they were used, whatever else is counted.
+    let mut other = Made::echo().record();
+    let done = other.done.as_mut().unwrap();
+    done.counts.insert("completed".to_owned(), 3);
+    done.account.as_mut().unwrap().completed /= 2;
+    let other = assemble::assemble(
+        &profile(),
+        &decode::measure(&[other]),
+        Machine::default(),
+        assemble::timestamp(start()),
+    );
+    assert_eq!(other.workloads[0].per_operation.as_ref().unwrap().cpu_ns, 46_000.0);
     assert_eq!(empty.per_operation, None);
     assert_eq!(echo.runtime.workers.len(), 2);
 }
@@ -214,14 +227,26 @@ fn each_doubt_is_told_and_a_good_run_raises_none() {
             record.done.as_mut().unwrap().counts.insert(name.to_owned(), number);
         }
     };
-    assert_eq!(doubt(&set("completed", 19_000)), [WarningKind::RateNotReached]);
-    // The workload says more about it than we can.
-    let told = |record: &mut RunRecord| {
-        set("completed", 10_000)(record);
-        set("started", 10_000)(record);
-        record.warnings.push("overloaded".to_owned());
+    // The rate is made from what was completed within the window.
+    assert_eq!(doubt(&set("completed_in_window", 19_000)), [WarningKind::RateNotReached]);
+    assert_eq!(doubt(&set("started", 20_001)), [WarningKind::Unfinished]);
+    let saturated = |record: &mut RunRecord| {
+        set("completed_in_window", 10_000)(record);
+        set("dropped", 5_000)(record);
+        for interval in &mut record.intervals {
+            interval.counts.insert("completed_in_window".to_owned(), 2_500);
+        }
     };
-    assert_eq!(doubt(&told), [WarningKind::Workload]);
+    assert_eq!(doubt(&saturated), [WarningKind::Overloaded]);
+    let late = |record: &mut RunRecord| {
+        let lag = record.intervals[0].histograms[0].clone();
+        record.intervals.iter_mut().for_each(|interval| interval.histograms[2] = lag.clone());
+    };
+    assert_eq!(doubt(&late), [WarningKind::GeneratorLimited]);
+    let stuck = |record: &mut RunRecord| {
+        record.done.as_mut().unwrap().runtime.workers[1].insert("stuck_polls".to_owned(), 1);
+    };
+    assert_eq!(doubt(&stuck), [WarningKind::StuckPolls]);
     assert_eq!(doubt(&set("failed", 1)), [WarningKind::Errors]);
     assert_eq!(doubt(&set("dropped", 1)), [WarningKind::Dropped]);
     assert_eq!(doubt(&|record| record.plan.duration_ns *= 2), [WarningKind::WindowCutShort]);
@@ -300,7 +325,7 @@ fn a_log_is_on_the_disk_as_soon_as_a_slice_is_and_ends_between_two_of_them() {
 fn plots_are_well_formed_and_say_what_they_show() {
     let files = made(&of_every_sort());
     let svgs: Vec<_> = files.iter().filter(|(name, _)| name.ends_with(".svg")).collect();
-    assert_eq!(svgs.len(), 12, "{:?}", files.keys());
+    assert_eq!(svgs.len(), 17, "{:?}", files.keys());
     for (name, svg) in &svgs {
         let document = roxmltree::Document::parse(svg).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(document.root_element().tag_name().name(), "svg", "{name}");
@@ -320,6 +345,10 @@ fn plots_are_well_formed_and_say_what_they_show() {
         &["echo: latency by percentile", "50", "90", "99", "99.9", "99.99", "100 us"],
     );
     has("echo.over-time.svg", &["echo: over time", "p50", "p99", "max", "asked", "completed", "20,000"]);
+    has(
+        "echo.runtime.svg",
+        &["echo: the runtime over time", "worker 1", "polls", "global", "poll p99", "tasks stolen"],
+    );
     has("few.percentiles.svg", &["latency, max 1.23 us"]);
     has("empty.percentiles.svg", &["no samples"]);
     has("empty.over-time.svg", &["no samples"]);
@@ -384,10 +413,15 @@ echo  complete, 8 s
   rate   20,000/s of 20,000/s asked
   count  160,000 completed, 0 failed, 0 dropped
   cost   23.0 us of CPU and 1.02 context switches an operation
-               p50      p90      p99    p99.9      max  samples
-  latency  52.1 us  69.5 us  91.8 us  3.03 ms  8.37 ms  160,000
-  service  44.1 us  58.8 us  77.5 us  2.96 ms  7.01 ms  160,000
-  lag      1.90 us  2.54 us  3.34 us   128 us   362 us  160,000
+                         p50       p90       p99     p99.9       max  samples
+  latency            52.1 us   69.5 us   91.8 us   3.03 ms   8.37 ms  160,000
+  service            44.1 us   58.8 us   77.5 us   2.96 ms   7.01 ms  160,000
+  lag                1.90 us   2.54 us   3.34 us    128 us    362 us  160,000
+  blocking_latency  ~55.3 us   ~107 us   ~139 us   ~230 us   ~240 us  134,933
+  poll_time         ~1.84 us  ~3.55 us  ~4.63 us  ~7.66 us  ~8.00 us  134,933
+  work   2 workers awake for 18 %, 1.67 polls and 0.83 parks an operation, mean poll 1.20 us
+  queue  global 0.40 (most 3), workers' own 1.70 (most 9)
+  steal  3,554 tasks: worker 0 1,777 from 1, worker 1 1,777 from 0
 ";
     assert!(told.contains(expected), "{told}");
     assert!(told.starts_with("server: complete, runtime 0.1.0"), "{told}");
@@ -426,7 +460,7 @@ fn paths(value: &Value, path: &str, open: &BTreeSet<String>, found: &mut BTreeSe
     match value {
         _ if open.contains(path) => {}
         // Names that the runtime gives to its counters.
-        Value::Object(_) if path == "workloads[].runtime.workers[]" => {
+        Value::Object(_) if path.ends_with("runtime.workers[]") => {
             found.insert(format!("{path}.*"));
         }
         Value::Object(map) => {
@@ -453,7 +487,8 @@ fn the_format_page_lists_each_field_and_no_other() {
     assert_eq!(listed, found);
     for kind in ["unoptimised_build", "no_account", "window_cut_short", "no_samples", "few_samples"]
         .into_iter()
-        .chain(["rate_not_reached", "errors", "dropped", "cpu_saturated", "involuntary_switches"])
+        .chain(["overloaded", "rate_not_reached", "errors", "dropped", "unfinished", "generator_limited"])
+        .chain(["stuck_polls", "cpu_saturated", "involuntary_switches"])
         .chain(["unreadable_slices", "workload"])
     {
         assert!(serde_json::from_value::<WarningKind>(json!(kind)).is_ok(), "{kind} is no kind");

@@ -17,7 +17,7 @@ use workloads::wire::{self, Frame, Plan};
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The child said something.
-    Frame(Frame),
+    Frame(Box<Frame>),
     /// The child's pipe ended, well or with an error.
     Closed(io::Result<()>),
     /// The user wants to stop.
@@ -57,7 +57,7 @@ impl Measuring {
             let closed = loop {
                 match wire::receive(&mut stdout) {
                     Ok(Some(frame)) => {
-                        if events.send((run, Event::Frame(frame))).is_err() {
+                        if events.send((run, Event::Frame(Box::new(frame)))).is_err() {
                             return;
                         }
                     }

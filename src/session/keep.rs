@@ -6,14 +6,13 @@
 //! Next file to read: `child.rs`.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
-use workloads::wire::{Interval, RuntimeCounters};
+use workloads::wire::{self, Interval};
 
 use crate::report;
 
@@ -87,8 +86,8 @@ fn merge(to: &mut Interval, from: Interval) -> Result<(), Broken> {
         }
     }
     to.end_ns = from.end_ns;
-    add(&mut to.counts, from.counts);
-    add_counters(&mut to.runtime, from.runtime);
+    wire::add_counts(&mut to.counts, &from.counts);
+    to.runtime.add(&from.runtime);
     result
 }
 
@@ -99,24 +98,11 @@ fn encode(histogram: &Histogram<u64>) -> String {
     STANDARD.encode(bytes)
 }
 
-fn add(to: &mut BTreeMap<String, u64>, from: BTreeMap<String, u64>) {
-    for (name, number) in from {
-        let sum = to.entry(name).or_default();
-        *sum = sum.saturating_add(number);
-    }
-}
-
-fn add_counters(to: &mut RuntimeCounters, from: RuntimeCounters) {
-    if to.workers.len() < from.workers.len() {
-        to.workers.resize_with(from.workers.len(), BTreeMap::new);
-    }
-    to.workers.iter_mut().zip(from.workers).for_each(|(to, from)| add(to, from));
-    add(&mut to.global, from.global);
-}
-
 #[cfg(test)]
 mod tests {
-    use workloads::wire::Phase;
+    use std::collections::BTreeMap;
+
+    use workloads::wire::{Phase, RuntimeCounters};
 
     use super::*;
 
@@ -132,7 +118,11 @@ mod tests {
             start_unix_ms: nth,
             counts: one(),
             histograms: vec![encode(&histogram)],
-            runtime: RuntimeCounters { workers: vec![one(), one()], global: one() },
+            runtime: RuntimeCounters {
+                workers: vec![one(), one()],
+                global: one(),
+                ..RuntimeCounters::default()
+            },
         }
     }
 

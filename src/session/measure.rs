@@ -163,7 +163,7 @@ impl Session {
         loop {
             let before = Instant::now();
             match self.events.recv_timeout(Duration::from_millis(100)) {
-                Ok((of, Event::Frame(frame))) if of == run => watch.hear(frame, progress),
+                Ok((of, Event::Frame(frame))) if of == run => watch.hear(*frame, progress),
                 Ok((of, Event::Closed(result))) if of == run => return watch.end(result),
                 // A request to stop, which is counted, or what is left of an earlier run.
                 Ok(_) => {}

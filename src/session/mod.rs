@@ -7,6 +7,7 @@
 //! Next file to read: `measure.rs`.
 #![forbid(unsafe_code)]
 
+mod balance;
 mod child;
 mod exec;
 mod interrupt;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use workloads::rt::config::RuntimeConfig;
 use workloads::wire::{
-    self, Done, EngineKind, Failure, Frame, Hello, Interval, PROTOCOL, Phase, Plan, RuntimeCounters, Usage,
+    self, Done, EngineKind, Failure, Frame, Hello, Interval, PROTOCOL, Phase, Plan, RuntimeCounters, count,
 };
 
 use super::measure::Session;
@@ -34,11 +34,26 @@ impl Bench {
         let phase = |phase| Frame::Phase { phase };
         let hello = |protocol| {
             let (engine, engine_version) = ("runtime".to_owned(), "0".to_owned());
+            let (engine_build, asked) = (None, None);
             let (workload_version, streams) = (1, Vec::new());
-            Frame::Hello(Hello { protocol, pid: 1, engine, engine_version, workload_version, streams })
+            let pid = 1;
+            Frame::Hello(Hello {
+                protocol,
+                pid,
+                engine,
+                engine_version,
+                engine_build,
+                workload_version,
+                asked,
+                streams,
+            })
+        };
+        let counts = |number: u64| {
+            let names = [count::PLANNED, count::STARTED, count::COMPLETED, count::COMPLETED_IN_WINDOW];
+            names.map(|name| (name.to_owned(), number)).into()
         };
         let interval = |phase, start_ns| {
-            let (counts, histograms, runtime) = (Default::default(), Vec::new(), RuntimeCounters::default());
+            let (counts, histograms, runtime) = (counts(1), Vec::new(), RuntimeCounters::default());
             let end_ns = start_ns + 10;
             Frame::Interval(Interval {
                 phase,
@@ -51,9 +66,19 @@ impl Bench {
             })
         };
         let done = |interrupted| {
-            let (usage, runtime) = (Usage::default(), RuntimeCounters::default());
-            Frame::Done(Done { interrupted, measured_ns: 20, counts: Default::default(), usage, runtime })
+            Frame::Done(Done { interrupted, measured_ns: 20, counts: counts(2), ..Done::default() })
         };
+        let unbalanced = Done { measured_ns: 20, counts: counts(3), ..Done::default() };
+        let idle = Interval {
+            phase: Phase::Measure,
+            start_ns: 0,
+            end_ns: 20,
+            start_unix_ms: 0,
+            counts: counts(0),
+            histograms: Vec::new(),
+            runtime: RuntimeCounters::default(),
+        };
+        let idle_done = Done { measured_ns: 20, counts: counts(0), ..Done::default() };
         let failure =
             Failure { is_input: true, message: "port 1 is in use".into(), hint: Some("take 0".into()) };
         let window = [interval(Phase::Warmup, 0), phase(Phase::Measure)];
@@ -64,6 +89,8 @@ impl Bench {
             ("window", [phase(Phase::Warmup)].into_iter().chain(window).collect()),
             ("done", vec![phase(Phase::Drain), done(false)]),
             ("stopped", vec![done(true)]),
+            ("unbalanced", vec![phase(Phase::Drain), Frame::Done(unbalanced)]),
+            ("idle", vec![phase(Phase::Measure), Frame::Interval(idle), Frame::Done(idle_done)]),
             ("failed", vec![Frame::Failed(failure)]),
         ];
         for (name, frames) in frames {
@@ -154,6 +181,24 @@ fn a_run_that_goes_well_is_complete_and_leaves_the_warm_up_out() {
     assert_eq!(record.hello.unwrap().engine, "runtime");
     assert_eq!(record.done.unwrap().measured_ns, 20);
     assert_eq!(record.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_run_whose_counts_contradict_each_other_has_failed_and_keeps_them() {
+    let record = Bench::new().run("cat hello window unbalanced");
+    let (message, hint, is_input) = failure(&record);
+    assert!(
+        message.contains("3 operations are counted as completed in all, and 2 in its slices"),
+        "{message}"
+    );
+    assert!(hint.is_some() && !is_input);
+    assert_eq!((record.intervals.len(), record.done.unwrap().measured_ns), (2, 20));
+}
+
+#[test]
+fn a_run_in_which_nothing_was_completed_has_failed() {
+    let record = Bench::new().run("cat hello idle");
+    assert!(failure(&record).0.contains("no operation was counted"), "{record:?}");
 }
 
 #[test]

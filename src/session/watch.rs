@@ -3,7 +3,7 @@
 //! Each phase has a time limit. A child that misses it is asked to stop, and killed when it does not; so is one that
 //! the user interrupts. What it measured until then is kept in every case.
 //!
-//! Next file to read: `keep.rs`.
+//! Next file to read: `balance.rs`.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -15,6 +15,7 @@ use humantime::format_duration;
 use rustix::process::Signal;
 use workloads::wire::{Failure, Frame, Interval, PROTOCOL, Phase, Plan};
 
+use super::balance;
 use super::child::{Measuring, ending};
 use super::keep::keep;
 use super::record::{Outcome, RunRecord, Slices};
@@ -290,7 +291,14 @@ impl<'a> Watch<'a> {
             let lines: Vec<_> = said.lines().map(str::trim).collect();
             record.warnings.push(format!("the workload wrote to standard error: {}", lines.join(" | ")));
         }
-        if done.interrupted { Outcome::Interrupted } else { Outcome::Complete }
+        let interrupted = done.interrupted;
+        match balance::check(record) {
+            Err(Failure { is_input, message, hint }) => {
+                Outcome::Failed { message: who + &message, hint, is_input }
+            }
+            Ok(()) if interrupted => Outcome::Interrupted,
+            Ok(()) => Outcome::Complete,
+        }
     }
 }
 

@@ -70,6 +70,12 @@ struct Slice {
     histogram: Option<Histogram<u64>>,
 }
 
+/// Operations that ended well in a slice.
+fn completed(interval: &Interval) -> u64 {
+    let of = |name| interval.counts.get(name).copied();
+    of(count::COMPLETED_IN_WINDOW).or_else(|| of(count::COMPLETED)).unwrap_or(0)
+}
+
 impl Progress {
     /// A bar if standard error is a terminal, else lines; nothing if `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
@@ -145,7 +151,7 @@ impl Progress {
         (run.reached, run.heard) = (Duration::from_nanos(interval.end_ns), Instant::now());
         run.recent.push_back(Slice {
             length_ns: interval.end_ns.saturating_sub(interval.start_ns),
-            completed: interval.counts.get(count::COMPLETED).copied().unwrap_or(0),
+            completed: completed(interval),
             histogram: report::histogram(interval, 0),
         });
         let mut length: u64 = run.recent.iter().map(|slice| slice.length_ns).sum();

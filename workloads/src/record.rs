@@ -5,7 +5,9 @@
 //! waiting: 14 ns for one value, 18 ns for two values and a count, on the virtual machine that this was measured on,
 //! where reading the clock costs 23. One collector swaps each shard's filled histograms for empty ones a few times a second, and merges them.
 //!
-//! Each shard holds two banks, so that the stragglers of the warm-up never mix with the window.
+//! Each shard holds two banks: operations that were planned in the warm-up are recorded apart from those that were
+//! planned in the window. Completions are counted by the instant at which they happen as well, for rates and costs are
+//! made from what happened within the window.
 //!
 //! Next file to read: `load/mod.rs`.
 #![forbid(unsafe_code)]
@@ -37,11 +39,21 @@ pub struct StreamId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter(usize);
 
-const WELL_KNOWN: [&str; 5] =
-    [count::PLANNED, count::STARTED, count::COMPLETED, count::FAILED, count::DROPPED];
+const WELL_KNOWN: [&str; 9] = [
+    count::PLANNED,
+    count::STARTED,
+    count::COMPLETED,
+    count::FAILED,
+    count::DROPPED,
+    count::NOT_STARTED,
+    count::PAST_END,
+    count::DRAINED,
+    count::COMPLETED_IN_WINDOW,
+];
 /// The most counters that a workload may declare for itself.
 pub const MAX_OWN_COUNTERS: usize = 8;
-const COUNTERS: usize = WELL_KNOWN.len() + MAX_OWN_COUNTERS;
+/// The most counters in an interval: the well-known ones and a workload's own.
+pub const MAX_COUNTERS: usize = WELL_KNOWN.len() + MAX_OWN_COUNTERS;
 
 impl Counter {
     /// [`count::PLANNED`]
@@ -54,6 +66,14 @@ impl Counter {
     pub const FAILED: Self = Self(3);
     /// [`count::DROPPED`]
     pub const DROPPED: Self = Self(4);
+    /// [`count::NOT_STARTED`]
+    pub const NOT_STARTED: Self = Self(5);
+    /// [`count::PAST_END`]
+    pub const PAST_END: Self = Self(6);
+    /// [`count::DRAINED`]
+    const DRAINED: Self = Self(7);
+    /// [`count::COMPLETED_IN_WINDOW`]
+    const COMPLETED_IN_WINDOW: Self = Self(8);
 
     /// The workload's own counter with this place in [`Description::counters`](crate::workload::Description::counters).
     ///
@@ -75,17 +95,17 @@ pub fn histogram() -> Histogram<u64> {
 #[derive(Debug)]
 pub(crate) struct Records {
     pub(crate) histograms: Vec<Histogram<u64>>,
-    counts: [u64; COUNTERS],
+    counts: [u64; MAX_COUNTERS],
 }
 
 impl Records {
     pub(crate) fn new(streams: usize) -> Self {
-        Self { histograms: (0..streams).map(|_| histogram()).collect(), counts: [0; COUNTERS] }
+        Self { histograms: (0..streams).map(|_| histogram()).collect(), counts: [0; MAX_COUNTERS] }
     }
 
     pub(crate) fn clear(&mut self) {
         self.histograms.iter_mut().filter(|filled| !filled.is_empty()).for_each(Histogram::reset);
-        self.counts = [0; COUNTERS];
+        self.counts = [0; MAX_COUNTERS];
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -99,6 +119,7 @@ impl Records {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn count(&self, of: Counter) -> u64 {
         self.counts[of.0]
     }
@@ -111,9 +132,17 @@ impl Records {
 }
 
 #[derive(Debug)]
+struct Shard {
+    /// By the phase in which operations were planned.
+    banks: [Records; 2],
+    /// All operations that have ended well, whenever they were planned. Only grows.
+    completed: u64,
+}
+
+#[derive(Debug)]
 struct Shared {
     window: Window,
-    shards: Box<[CachePadded<Mutex<[Records; 2]>>]>,
+    shards: Box<[CachePadded<Mutex<Shard>>]>,
 }
 
 /// Where measurements go. Clones are the same recorder.
@@ -124,7 +153,8 @@ impl Recorder {
     /// A recorder for so many streams, which sorts its records by `window`.
     pub fn new(window: Window, streams: usize) -> Self {
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let shard = || CachePadded::new(Mutex::new([Records::new(streams), Records::new(streams)]));
+        let banks = || [Records::new(streams), Records::new(streams)];
+        let shard = || CachePadded::new(Mutex::new(Shard { banks: banks(), completed: 0 }));
         let shards = (0..(2 * threads + 2).next_power_of_two()).map(|_| shard()).collect();
         Self(Arc::new(Shared { window, shards }))
     }
@@ -141,8 +171,9 @@ impl Recorder {
     /// let recorder = Recorder::new(window.clone(), 1);
     /// let planned = window.now();
     /// let mut pen = recorder.pen();
-    /// pen.record(planned, StreamId(0), window.now() - planned);
-    /// pen.count(planned, Counter::COMPLETED);
+    /// let now = window.now();
+    /// pen.record(planned, StreamId(0), now - planned);
+    /// pen.complete(planned, now);
     /// ```
     pub fn pen(&self) -> Pen<'_> {
         let shards = &self.0.shards;
@@ -151,9 +182,9 @@ impl Recorder {
         let mut tries = 0;
         loop {
             match shards[(own + tries) % shards.len()].try_lock() {
-                Ok(records) => return Pen { window: &self.0.window, records },
+                Ok(shard) => return Pen { window: &self.0.window, shard },
                 Err(TryLockError::Poisoned(poisoned)) => {
-                    return Pen { window: &self.0.window, records: poisoned.into_inner() };
+                    return Pen { window: &self.0.window, shard: poisoned.into_inner() };
                 }
                 Err(TryLockError::WouldBlock) => tries += 1,
             }
@@ -180,18 +211,26 @@ impl Recorder {
     /// Adds what `bank` holds to `to` and leaves it empty. `spare` must be empty, and is so afterwards.
     pub(crate) fn collect(&self, bank: Bank, spare: &mut Records, to: &mut Records) {
         for shard in &self.0.shards {
-            let mut records = loop {
-                match shard.try_lock() {
-                    Ok(records) => break records,
-                    Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
-                    // Not `lock`: a waiter would make the measured thread pay for a wake-up.
-                    Err(TryLockError::WouldBlock) => thread::yield_now(),
-                }
-            };
-            mem::swap(&mut records[bank as usize], spare);
-            drop(records);
+            mem::swap(&mut lock(shard).banks[bank as usize], spare);
             to.add(spare);
             spare.clear();
+        }
+    }
+
+    /// How many operations have ended well so far, whenever they were planned.
+    pub(crate) fn completed(&self) -> u64 {
+        self.0.shards.iter().map(|shard| lock(shard).completed).sum()
+    }
+}
+
+/// The collector's way to a shard.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    loop {
+        match shard.try_lock() {
+            Ok(shard) => return shard,
+            Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+            // Not `lock`: a waiter would make the measured thread pay for a wake-up.
+            Err(TryLockError::WouldBlock) => thread::yield_now(),
         }
     }
 }
@@ -200,14 +239,14 @@ impl Recorder {
 #[derive(Debug)]
 pub struct Pen<'a> {
     window: &'a Window,
-    records: MutexGuard<'a, [Records; 2]>,
+    shard: MutexGuard<'a, Shard>,
 }
 
 impl Pen<'_> {
     /// Records one value of an operation that was planned at `planned`.
     pub fn record(&mut self, planned: u64, stream: StreamId, value: u64) {
         if let Some(bank) = self.window.bank(planned) {
-            self.records[bank as usize].histograms[stream.0].saturating_record(value);
+            self.shard.banks[bank as usize].histograms[stream.0].saturating_record(value);
         }
     }
 
@@ -216,10 +255,34 @@ impl Pen<'_> {
         self.count_n(planned, what, 1);
     }
 
-    /// Counts `n` things about operations that were planned at `planned`.
+    /// Counts `n` things about operations that were planned at `planned`. Completions are counted as of now; where the
+    /// instant is known already, [`complete`](Self::complete) saves a look at the clock.
     pub fn count_n(&mut self, planned: u64, what: Counter, n: u64) {
-        if let Some(bank) = self.window.bank(planned) {
-            self.records[bank as usize].counts[what.0] += n;
+        if what == Counter::COMPLETED {
+            self.complete_n(planned, self.window.now(), n);
+        } else {
+            self.add(self.window.bank(planned), what, n);
+        }
+    }
+
+    /// Counts an operation that was planned at `planned` and ended well at `now`.
+    pub fn complete(&mut self, planned: u64, now: u64) {
+        self.complete_n(planned, now, 1);
+    }
+
+    fn complete_n(&mut self, planned: u64, now: u64, n: u64) {
+        let (of_plan, at_end) = (self.window.bank(planned), self.window.bank(now));
+        self.shard.completed += n;
+        self.add(of_plan, Counter::COMPLETED, n);
+        self.add(at_end, Counter::COMPLETED_IN_WINDOW, n);
+        if at_end.is_none() {
+            self.add(of_plan, Counter::DRAINED, n);
+        }
+    }
+
+    fn add(&mut self, bank: Option<Bank>, what: Counter, n: u64) {
+        if let Some(bank) = bank {
+            self.shard.banks[bank as usize].counts[what.0] += n;
         }
     }
 }
@@ -266,6 +329,36 @@ mod tests {
         assert_eq!(warmup.count(Counter::COMPLETED), 1);
         assert_eq!(measure.count(Counter::COMPLETED), 0, "planned past the end");
         assert!(drain(&recorder, Bank::Measure).histograms[0].is_empty(), "collected once");
+    }
+
+    #[test]
+    fn a_completion_counts_where_it_was_planned_and_when_it_happened() {
+        // Warm-up until 100, window until 200.
+        let recorder = Recorder::new(Window::new(Instant::now(), 100, 100), 1);
+        for (planned, now) in [(50, 99), (50, 100), (50, 200), (100, 199), (199, 200), (199, 300)] {
+            recorder.pen().complete(planned, now);
+        }
+        assert_eq!(recorder.completed(), 6);
+        let counts = |bank| {
+            let records = drain(&recorder, bank);
+            [Counter::COMPLETED, Counter::COMPLETED_IN_WINDOW, Counter::DRAINED]
+                .map(|what| records.count(what))
+        };
+        assert_eq!(counts(Bank::Measure), [3, 2, 2]);
+        assert_eq!(counts(Bank::Warmup), [3, 1, 1]);
+        assert_eq!(recorder.completed(), 6, "collecting takes nothing from the sum");
+    }
+
+    #[test]
+    fn a_completion_without_an_instant_happens_now() {
+        let window = Window::new(Instant::now(), 0, u64::MAX / 4);
+        let recorder = Recorder::new(window.clone(), 1);
+        recorder.count(0, Counter::COMPLETED);
+        window.close(1);
+        recorder.count(0, Counter::COMPLETED);
+        let all = drain(&recorder, Bank::Measure);
+        let counts = [Counter::COMPLETED, Counter::COMPLETED_IN_WINDOW, Counter::DRAINED];
+        assert_eq!(counts.map(|what| all.count(what)), [2, 1, 1]);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// How long a load goes on after the request to stop.
+const CLOSING: Duration = Duration::from_millis(10);
+
 /// When one run warms up and measures. Clones are the same clock.
 #[derive(Clone, Debug)]
 pub struct Window(Arc<Inner>);
@@ -77,9 +80,15 @@ impl Window {
         self.0.origin_unix_ms + ns / 1_000_000
     }
 
-    /// Ends the load at `ns`, if it would end later.
+    /// Ends the load at `ns`, if it would end later. Nothing may have been planned for an instant from there on.
     pub(crate) fn close(&self, ns: u64) {
         self.0.end_ns.fetch_min(ns, Ordering::Relaxed);
+    }
+
+    /// Ends the load a moment from now, if it would end later. Not at once: a thread may be about to count an operation
+    /// whose planned instant has just come, and its counts must all find the same phase.
+    pub(crate) fn close_soon(&self) {
+        self.close(self.now().saturating_add(CLOSING.as_nanos() as u64));
     }
 
     /// Where an operation planned at `planned` is recorded. `None`: nowhere, it was planned past the end.
@@ -108,6 +117,15 @@ mod tests {
         assert_eq!(window.bank(500), None);
         window.close(700);
         assert_eq!(window.end(), 500, "the end never moves away");
+    }
+
+    #[test]
+    fn a_window_that_closes_soon_keeps_what_was_planned_until_now() {
+        let window = Window::new(Instant::now(), 0, u64::MAX / 4);
+        let planned = window.now();
+        window.close_soon();
+        assert_eq!(window.bank(planned), Some(Bank::Measure));
+        assert!(window.end() < u64::MAX / 4);
     }
 
     #[test]

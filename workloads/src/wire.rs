@@ -131,9 +131,16 @@ pub struct Hello {
     pub engine: String,
     /// Version of that engine.
     pub engine_version: String,
+    /// How that engine was built, where there is more than one way: `stable` or `tokio_unstable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_build: Option<String>,
     /// [Version](crate::workload::Workload::version) of the workload; 1 where the child does not say.
     #[serde(default = "first")]
     pub workload_version: u32,
+    /// Operations a second that the workload plans. `None`: it starts an operation when another one has ended, or does
+    /// not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<f64>,
     /// The histograms of this workload; the first is the one that the progress line shows.
     pub streams: Vec<Stream>,
 }
@@ -151,6 +158,10 @@ pub struct Stream {
     pub title: String,
     /// The unit of the recorded values.
     pub unit: Unit,
+    /// Name of the stream that holds the part of these values which is the load generator's own lateness, for values
+    /// that are counted from the planned instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<String>,
 }
 
 /// The unit of a histogram's values.
@@ -197,22 +208,36 @@ pub struct Interval {
 }
 
 /// Well-known names in [`Interval::counts`] and [`Done::counts`].
+///
+/// All but [`COMPLETED_IN_WINDOW`](count::COMPLETED_IN_WINDOW) count operations that were planned in the phase, whenever
+/// they ended, and balance: `planned = started + dropped + not_started`, and `started >= completed + failed`, where the
+/// difference is the operations that had not ended when the drain was over.
 pub mod count {
     /// Operations that the load generator meant to start.
     pub const PLANNED: &str = "planned";
     /// Operations that it started.
     pub const STARTED: &str = "started";
-    /// Operations that ended well. The rate is made from these.
+    /// Operations that ended well, after the window too.
     pub const COMPLETED: &str = "completed";
     /// Operations that ended in an error.
     pub const FAILED: &str = "failed";
     /// Operations that were planned and could not be started, because too many were in flight.
     pub const DROPPED: &str = "dropped";
-    /// Operations that waited for others to come home; a workload that has this declares it as its own.
+    /// Operations that were planned and neither started nor dropped when the window ended.
+    pub const NOT_STARTED: &str = "not_started";
+    /// Those of [`NOT_STARTED`] that would have ended after the window by their plan, and so were not to be started.
+    pub const PAST_END: &str = "past_end";
+    /// Those of [`COMPLETED`] that ended after the window.
+    pub const DRAINED: &str = "drained";
+    /// Operations that ended well within the phase, in whichever phase they were planned. The rate is made from these.
+    pub const COMPLETED_IN_WINDOW: &str = "completed_in_window";
+    /// Those of [`STARTED`] that had neither completed nor failed when the drain was over. A report has it, and no frame.
+    pub const UNFINISHED: &str = "unfinished";
+    /// Operations that waited until fewer were in flight; a workload that has this declares it as its own.
     pub const QUEUED: &str = "queued";
 }
 
-/// Well-known names of [`Stream`]s: a run that has both is told where its generator limited it.
+/// Well-known names of [`Stream`]s.
 pub mod stream {
     /// Request latency, from the planned instant.
     pub const LATENCY: &str = "latency";
@@ -291,13 +316,94 @@ pub struct EventSpan {
     pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Increments of the runtime's counters, by name.
+/// Increments of the runtime's counters, by name, and what else it tells of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuntimeCounters {
     /// One map for each worker.
     pub workers: Vec<BTreeMap<String, u64>>,
     /// What belongs to no worker.
     pub global: BTreeMap<String, u64>,
+    /// Tasks stolen: one list for each worker that stole, with a number for each worker that it stole from. Empty where
+    /// the runtime does not count them so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steals: Vec<Vec<u64>>,
+    /// Increments of the runtime's own histograms, over all workers, by name: the buckets that took something, in
+    /// ascending order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub histograms: BTreeMap<String, Vec<Bucket>>,
+    /// Levels, such as the depth of a queue, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub levels: BTreeMap<String, Level>,
+}
+
+impl RuntimeCounters {
+    /// Adds what another slice of the same run has.
+    pub fn add(&mut self, other: &Self) {
+        self.workers.resize_with(self.workers.len().max(other.workers.len()), BTreeMap::new);
+        self.workers.iter_mut().zip(&other.workers).for_each(|(sum, worker)| add_counts(sum, worker));
+        add_counts(&mut self.global, &other.global);
+        self.steals.resize_with(self.steals.len().max(other.steals.len()), Vec::new);
+        for (sum, row) in self.steals.iter_mut().zip(&other.steals) {
+            sum.resize(sum.len().max(row.len()), 0);
+            sum.iter_mut().zip(row).for_each(|(sum, count)| *sum = sum.saturating_add(*count));
+        }
+        for (name, buckets) in &other.histograms {
+            let sum = self.histograms.entry(name.clone()).or_default();
+            for bucket in buckets {
+                match sum.binary_search_by_key(&bucket.from_ns, |bucket| bucket.from_ns) {
+                    Ok(at) => sum[at].count = sum[at].count.saturating_add(bucket.count),
+                    Err(at) => sum.insert(at, *bucket),
+                }
+            }
+        }
+        for (name, level) in &other.levels {
+            self.levels.entry(name.clone()).or_default().add(level);
+        }
+    }
+}
+
+/// Adds counts by name.
+pub fn add_counts(to: &mut BTreeMap<String, u64>, from: &BTreeMap<String, u64>) {
+    for (name, number) in from {
+        let sum = to.entry(name.clone()).or_default();
+        *sum = sum.saturating_add(*number);
+    }
+}
+
+/// One bucket of a runtime's own histogram of durations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// The least duration that it takes, in nanoseconds.
+    pub from_ns: u64,
+    /// The duration at which it ends, in nanoseconds. [`u64::MAX`]: it takes all longer ones.
+    pub to_ns: u64,
+    /// How many it took.
+    pub count: u64,
+}
+
+/// What was seen of something that rises and falls, at instants about a tenth of a second apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Level {
+    /// How often it was looked at.
+    pub samples: u64,
+    /// The sum of what was seen; divided by [`samples`](Self::samples) it is the mean.
+    pub sum: u64,
+    /// The most that was seen.
+    pub max: u64,
+}
+
+impl Level {
+    /// Takes one more look into account.
+    pub fn see(&mut self, value: u64) {
+        self.add(&Self { samples: 1, sum: value, max: value });
+    }
+
+    /// Takes what another one has seen into account.
+    pub fn add(&mut self, other: &Self) {
+        self.samples = self.samples.saturating_add(other.samples);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.max = self.max.max(other.max);
+    }
 }
 
 /// Why a run could not go on.
@@ -312,7 +418,7 @@ pub struct Failure {
 }
 
 /// The account of a run that has ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Done {
     /// Whether it was asked to stop before its time.
     pub interrupted: bool,
@@ -324,6 +430,24 @@ pub struct Done {
     pub usage: Usage,
     /// The runtime's counters over the window.
     pub runtime: RuntimeCounters,
+    /// What `usage` and `runtime` are to be divided by. `None`: the child does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// Whether the workload did not come to its end and was left running.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_behind: bool,
+}
+
+/// The interval of [`Done::usage`] and [`Done::runtime`]: from the child's reading at the start of the window to that at
+/// its end. A child that had to wait for a processor reads late, so this is not exactly the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its start, in nanoseconds since the window began; below 0 if it was read before.
+    pub start_ns: i64,
+    /// Its end, in nanoseconds since the window began.
+    pub end_ns: i64,
+    /// Operations that ended well between the two readings, whenever they were planned.
+    pub completed: u64,
 }
 
 /// What the operating system counted for the child during the window.

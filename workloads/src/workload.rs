@@ -111,6 +111,12 @@ pub trait Workload: Send + Sync {
     /// The histograms that it fills with these parameters; the first is the one that matters most.
     fn streams(&self, params: &Params) -> Vec<Stream>;
 
+    /// Operations a second that it plans with these parameters. `None`: it starts an operation when another one has
+    /// ended. The default is the parameter `rate`, where there is one.
+    fn asked(&self, params: &Params) -> Option<f64> {
+        params.as_map().get("rate").and_then(serde_json::Value::as_f64)
+    }
+
     /// Starts servers, opens connections: everything that must not be measured.
     ///
     /// # Errors
@@ -135,6 +141,10 @@ impl<W: Workload + ?Sized> Workload for Arc<W> {
 
     fn streams(&self, params: &Params) -> Vec<Stream> {
         (**self).streams(params)
+    }
+
+    fn asked(&self, params: &Params) -> Option<f64> {
+        (**self).asked(params)
     }
 
     fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
@@ -178,7 +188,13 @@ pub struct Run {
 impl Stream {
     /// A histogram of nanoseconds.
     pub fn nanoseconds(name: &str, title: &str) -> Self {
-        Self { name: name.to_owned(), title: title.to_owned(), unit: Unit::Nanoseconds }
+        Self { name: name.to_owned(), title: title.to_owned(), unit: Unit::Nanoseconds, lag: None }
+    }
+
+    /// The same, counted from planned instants: what the stream `lag` holds is part of its values.
+    #[must_use]
+    pub fn with_lag(self, lag: &str) -> Self {
+        Self { lag: Some(lag.to_owned()), ..self }
     }
 }
 

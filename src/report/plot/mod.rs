@@ -7,6 +7,7 @@
 
 pub(crate) mod axis;
 mod percentiles;
+mod runtime;
 mod series;
 
 use anyhow::{Result, anyhow};
@@ -31,6 +32,7 @@ pub(crate) struct Plot {
 pub(super) fn of(run: &Measured<'_>) -> Result<Vec<Plot>> {
     let mut plots = percentiles::of(run)?;
     plots.push(series::of(run)?);
+    plots.extend(runtime::of(run)?);
     Ok(plots)
 }
 

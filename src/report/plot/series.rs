@@ -1,4 +1,4 @@
-//! Latency and rate over time: a panel for each stream, and one for the rate. Next: `../hlog.rs`.
+//! Latency and rate over time: a panel for each stream, and one for the rate. Next: `runtime.rs`.
 #![forbid(unsafe_code)]
 
 use anyhow::Result;
@@ -12,14 +12,14 @@ use crate::report::decode::{Measured, MeasuredStream, Slice};
 use crate::report::units;
 
 /// Left and right edge of every panel.
-const EDGES: (i32, i32) = (80, 712);
+pub(super) const EDGES: (i32, i32) = (80, 712);
 /// Where the first panel begins.
-const FIRST: i32 = 58;
+pub(super) const FIRST: i32 = 58;
 /// Height of a panel's heading, of its frame for latency and for the rate, and the gap below.
-const HEADING: i32 = 26;
+pub(super) const HEADING: i32 = 26;
 const LATENCY: i32 = 150;
 const RATE: i32 = 110;
-const GAP: i32 = 18;
+pub(super) const GAP: i32 = 18;
 
 /// The plot of one run.
 pub(super) fn of(run: &Measured<'_>) -> Result<Plot> {
@@ -57,16 +57,16 @@ fn draw(canvas: &Canvas<'_>, run: &Measured<'_>) -> Drawn {
     rate(canvas, run, top + HEADING, end)
 }
 
-fn heading(canvas: &Canvas<'_>, top: i32, text: &str) -> Drawn {
+pub(super) fn heading(canvas: &Canvas<'_>, top: i32, text: &str) -> Drawn {
     canvas.text(text, (EDGES.0, top + HEADING / 2), 12, INK, Anchor::Start)
 }
 
-fn frame<Y>(y: Y, top: i32, height: i32, end: f64) -> Frame<FromZero, Y> {
+pub(super) fn frame<Y>(y: Y, top: i32, height: i32, end: f64) -> Frame<FromZero, Y> {
     Frame { x: FromZero::to(end, units::tick), y, left: EDGES.0, right: EDGES.1, top, bottom: top + height }
 }
 
 /// The middle of each group of intervals, in nanoseconds.
-fn middles(run: &Measured<'_>) -> Vec<f64> {
+pub(super) fn middles(run: &Measured<'_>) -> Vec<f64> {
     let middle = |group: &std::ops::Range<usize>| {
         let (first, last) = (&run.record.intervals[group.start], &run.record.intervals[group.end - 1]);
         (first.start_ns as f64 + last.end_ns as f64) / 2.0
@@ -113,7 +113,10 @@ fn rate(canvas: &Canvas<'_>, run: &Measured<'_>, top: i32, end: f64) -> Drawn {
         run.groups.iter().map(of_group).collect::<Vec<_>>()
     };
     let asked = asked_rate(run.record);
-    let completed = per_second(count::COMPLETED);
+    let by_time =
+        run.record.intervals.iter().any(|interval| interval.counts.contains_key(count::COMPLETED_IN_WINDOW));
+    let of_completed = if by_time { count::COMPLETED_IN_WINDOW } else { count::COMPLETED };
+    let completed = per_second(of_completed);
     let high = completed.iter().flatten().copied().chain(asked).fold(0.0, f64::max);
     let frame = frame(FromZero::to(room_above(high), units::plain_tick), top, RATE, end);
     frame.draw(canvas, 4, true)?;
@@ -124,11 +127,11 @@ fn rate(canvas: &Canvas<'_>, run: &Measured<'_>, top: i32, end: f64) -> Drawn {
     }
     let mut names = Vec::new();
     let lines =
-        [("completed", count::COMPLETED, 2), ("failed", count::FAILED, 1), ("dropped", count::DROPPED, 4)];
+        [("completed", of_completed, 2), ("failed", count::FAILED, 1), ("dropped", count::DROPPED, 4)];
     for (name, counted, color) in lines {
         let values = per_second(counted);
         let nothing = values.iter().flatten().all(|&rate| rate == 0.0);
-        if counted != count::COMPLETED && nothing {
+        if counted != of_completed && nothing {
             continue;
         }
         let points = middles(run).into_iter().zip(values);
@@ -147,14 +150,14 @@ fn rate(canvas: &Canvas<'_>, run: &Measured<'_>, top: i32, end: f64) -> Drawn {
 }
 
 /// The end of an axis that leaves some room above `high`.
-fn room_above(high: f64) -> f64 {
+pub(super) fn room_above(high: f64) -> f64 {
     let high = if high > 0.0 { high } else { 1.0 };
     let step = round_up(high / 5.0);
     (high * 1.08 / step).ceil() * step
 }
 
 /// Draws a line with gaps where points are missing, and says at which height it ends.
-fn line(
+pub(super) fn line(
     canvas: &Canvas<'_>,
     points: impl Iterator<Item = Option<(i32, i32)>>,
     color: RGBColor,

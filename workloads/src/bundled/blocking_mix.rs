@@ -1,8 +1,8 @@
 //! `blocking_mix`: short asynchronous tasks beside blocking jobs, and the latency of both.
 //!
-//! Both loads are made by plain threads, so that what the jobs do to the runtime is seen and not shared.
+//! Both loads are made by a plain thread, so that what the jobs do to the runtime is seen and not shared.
 //!
-//! Next file to read: `exec/tests.rs`.
+//! Next file to read: `exec/tests/bundled.rs`.
 #![forbid(unsafe_code)]
 
 use std::thread;
@@ -13,11 +13,10 @@ use rt::task::{spawn_blocking, yield_now};
 
 use super::Pending;
 use crate::engine::KeptRunning;
-use crate::exec::quality::LAG;
-use crate::load::thread::{join_threads, start_thread};
 use crate::load::{Arrivals, Process, arrival_param, pace};
 use crate::params::{Param, Params};
 use crate::record::{Counter, StreamId};
+use crate::wire::stream::LAG;
 use crate::wire::{Failure, Stream};
 use crate::workload::{CounterDoc, Description, Load, Run, Site, Workload};
 
@@ -74,16 +73,26 @@ impl Workload for BlockingMix {
         }
     }
 
+    fn version(&self) -> u32 {
+        // 2: jobs, too, are measured from the planned instant.
+        2
+    }
+
     fn streams(&self, _: &Params) -> Vec<Stream> {
+        let planned = |name, title| Stream::nanoseconds(name, title).with_lag(LAG);
         vec![
-            Stream::nanoseconds("task", "latency of an asynchronous task, from the planned spawn to its end"),
-            Stream::nanoseconds("blocking_queue", "wait of a blocking job: spawn_blocking to its start"),
-            Stream::nanoseconds(
+            planned("task", "latency of an asynchronous task, from the planned spawn to its end"),
+            planned("blocking_queue", "wait of a blocking job, from the planned spawn to its start"),
+            planned(
                 "blocking_total",
-                "latency of a blocking job: spawn_blocking to its awaited result",
+                "latency of a blocking job, from the planned spawn to its awaited result",
             ),
             Stream::nanoseconds(LAG, "lag of the generator: actual minus planned spawn"),
         ]
+    }
+
+    fn asked(&self, params: &Params) -> Option<f64> {
+        Some(params.float("task_rate") + params.float("job_rate"))
     }
 
     fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
@@ -135,41 +144,28 @@ impl Load for Mix {
     fn run(&mut self, run: &Run) -> Result<(), Failure> {
         let (tasks, jobs) = (&self.pending.0, &self.pending.1);
         let Self { on, rates, process, task_work, task_yields, job, seed, .. } = &*self;
-        thread::scope(|scope| {
-            let make_tasks = move || {
-                let arrivals = Arrivals::new(*process, rates.0, (0, 1), *seed);
-                pace::drive(&run.window, arrivals, |planned| {
-                    if may_start(run, tasks, planned) {
-                        on.spawn(asynchronous(run.clone(), tasks.clone(), planned, *task_work, *task_yields));
-                    }
-                });
-                Ok(())
-            };
-            let make_jobs = move || {
-                let arrivals = Arrivals::new(*process, rates.1, (0, 1), seed.wrapping_add(1));
-                pace::drive(&run.window, arrivals, |planned| {
-                    if may_start(run, jobs, planned) {
-                        on.spawn(blocking(run.clone(), jobs.clone(), planned, *job));
-                    }
-                });
-                Ok(())
-            };
-            let started =
-                [start_thread(scope, "tasks", make_tasks)?, start_thread(scope, "jobs", make_jobs)?];
-            join_threads(started)
-        })?;
+        let sources = vec![
+            Arrivals::new(*process, rates.0, (0, 1), *seed),
+            Arrivals::new(*process, rates.1, (0, 1), seed.wrapping_add(1)),
+        ];
+        pace::drive_all(run, sources, |source, planned| {
+            if source == 0 && may_start(run, tasks, planned) {
+                on.spawn(asynchronous(run.clone(), tasks.clone(), planned, *task_work, *task_yields));
+            } else if source == 1 && may_start(run, jobs, planned) {
+                on.spawn(blocking(run.clone(), jobs.clone(), planned, *job));
+            }
+        });
         tasks.settle();
         jobs.settle();
         Ok(())
     }
 }
 
-/// Counts an operation as planned, and as started if there is room for it.
+/// Counts an operation as started if there is room for it, and else as dropped.
 fn may_start(run: &Run, pending: &Pending, planned: u64) -> bool {
     let fits = pending.start();
     let now = run.window.now();
     let mut pen = run.recorder.pen();
-    pen.count(planned, Counter::PLANNED);
     pen.count(planned, if fits { Counter::STARTED } else { Counter::DROPPED });
     pen.record(planned, STREAM_LAG, now.saturating_sub(planned));
     fits
@@ -185,14 +181,13 @@ async fn asynchronous(run: Run, pending: Pending, planned: u64, work: Duration, 
     let mut pen = run.recorder.pen();
     pen.record(planned, STREAM_TASK, now.saturating_sub(planned));
     pen.count(planned, COUNT_TASKS);
-    pen.count(planned, Counter::COMPLETED);
+    pen.complete(planned, now);
     drop(pen);
     pending.end();
 }
 
 async fn blocking(run: Run, pending: Pending, planned: u64, job: Job) {
     let window = run.window.clone();
-    let called = window.now();
     let job = spawn_blocking(move || {
         let began = window.now();
         job.perform();
@@ -203,10 +198,10 @@ async fn blocking(run: Run, pending: Pending, planned: u64, job: Job) {
     let mut pen = run.recorder.pen();
     match result {
         Ok(began) => {
-            pen.record(planned, STREAM_QUEUE, began.saturating_sub(called));
-            pen.record(planned, STREAM_TOTAL, now.saturating_sub(called));
+            pen.record(planned, STREAM_QUEUE, began.saturating_sub(planned));
+            pen.record(planned, STREAM_TOTAL, now.saturating_sub(planned));
             pen.count(planned, COUNT_JOBS);
-            pen.count(planned, Counter::COMPLETED);
+            pen.complete(planned, now);
         }
         Err(_) => pen.count(planned, Counter::FAILED),
     }

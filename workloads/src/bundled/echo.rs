@@ -42,6 +42,11 @@ impl Workload for Echo {
         }
     }
 
+    fn version(&self) -> u32 {
+        // 2: a request is sent when its bytes are given to the system, not when they are made.
+        2
+    }
+
     fn validate(&self, params: &Params) -> Result<(), ParamError> {
         let (connections, deep) = (params.integer("connections"), params.integer("max_in_flight"));
         let most = MAX_IN_FLIGHT_BYTES / (connections * deep).max(1);

@@ -5,6 +5,7 @@
 
 mod blocking_mix;
 mod echo;
+mod feed;
 mod spawn_flood;
 mod timer_storm;
 

@@ -1,6 +1,10 @@
 //! `spawn_flood`: short tasks spawned from the runtime's workers, from `block_on` and from foreign threads.
 //!
-//! Next file to read: `bundled/blocking_mix.rs`.
+//! With `mode = "open"` one plain thread waits for the planned instants of all three: a runtime's own timers are too
+//! coarse to do that at high rates. It spawns the foreign tasks itself, and hands the others over to a spawner, which is
+//! a task or the future of a `block_on` and is woken for it.
+//!
+//! Next file to read: `bundled/feed.rs`.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -8,17 +12,21 @@ use std::thread;
 use std::time::Duration;
 
 use rt::runtime::Handle;
-use rt::task::JoinHandle;
+use rt::task::{JoinHandle, yield_now};
 
 use super::Pending;
+use super::feed::{Feed, Feeds};
 use crate::engine::{Engine, KeptRunning};
-use crate::exec::quality::LAG;
 use crate::load::thread::{join_threads, start_thread};
-use crate::load::{Arrivals, Process, arrival_param, pace, rate_param, task};
+use crate::load::{Arrivals, Process, arrival_param, pace, rate_param};
 use crate::params::{Param, ParamError, Params};
 use crate::record::{Counter, StreamId};
+use crate::wire::stream::LAG;
 use crate::wire::{Failure, Stream};
 use crate::workload::{Description, Load, Run, Site, Workload};
+
+/// The most tasks that one poll of a spawner spawns; then other tasks have their turn.
+const BURST: usize = 64;
 
 /// Where tasks are spawned from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +53,9 @@ impl Origin {
 
     fn title(self) -> &'static str {
         match self {
-            Self::Worker => "spawn to first poll, spawned by a task on a worker",
-            Self::BlockOn => "spawn to first poll, spawned inside block_on",
-            Self::Foreign => "spawn to first poll, spawned by a thread outside of the runtime",
+            Self::Worker => "planned spawn to first poll, spawned by a task on a worker",
+            Self::BlockOn => "planned spawn to first poll, spawned inside block_on",
+            Self::Foreign => "planned spawn to first poll, spawned by a thread outside of the runtime",
         }
     }
 }
@@ -94,8 +102,13 @@ impl Workload for SpawnFlood {
             ],
             counters: Vec::new(),
             needs_io: false,
-            needs_time: true,
+            needs_time: false,
         }
+    }
+
+    fn version(&self) -> u32 {
+        // 2: latency counts from the planned instant, and spawners inside of the runtime are woken and do not sleep.
+        2
     }
 
     fn validate(&self, params: &Params) -> Result<(), ParamError> {
@@ -108,11 +121,18 @@ impl Workload for SpawnFlood {
     }
 
     fn streams(&self, params: &Params) -> Vec<Stream> {
-        let of =
-            origins(params).into_iter().map(|(origin, _)| Stream::nanoseconds(origin.name(), origin.title()));
-        let lag = (params.text("mode") == "open")
-            .then(|| Stream::nanoseconds(LAG, "lag of the spawners: actual minus planned spawn"));
-        of.chain(lag).collect()
+        let open = params.text("mode") == "open";
+        let of = |origin: Origin| {
+            let stream = Stream::nanoseconds(origin.name(), origin.title());
+            if open { stream.with_lag(LAG) } else { stream }
+        };
+        let title = "lag of the generator: planned spawn to spawn, or to handing it over to a spawner";
+        let lag = open.then(|| Stream::nanoseconds(LAG, title));
+        origins(params).into_iter().map(|(origin, _)| of(origin)).chain(lag).collect()
+    }
+
+    fn asked(&self, params: &Params) -> Option<f64> {
+        (params.text("mode") == "open").then(|| params.float("rate"))
     }
 
     fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
@@ -156,41 +176,100 @@ struct Flood {
 
 impl Load for Flood {
     fn run(&mut self, run: &Run) -> Result<(), Failure> {
-        let whole: f64 = self.origins.iter().map(|(_, share)| share).sum();
-        let spawner = |(i, (origin, share)): (usize, &(Origin, f64))| {
-            let mode = match self.mode {
-                Mode::Open { rate, process } => Mode::Open { rate: rate * share / whole, process },
-                closed @ Mode::Closed { .. } => closed,
-            };
-            let spawner = Spawner {
-                run: run.clone(),
-                on: self.engine.handle().clone(),
-                stream: StreamId(i),
-                lag: StreamId(self.origins.len()),
-                work: self.work,
-                pending: self.pending.clone(),
-            };
-            (*origin, mode, self.seed.wrapping_add(i as u64), spawner)
+        let spawner = |stream| Spawner {
+            run: run.clone(),
+            on: self.engine.handle().clone(),
+            stream: StreamId(stream),
+            work: self.work,
+            pending: self.pending.clone(),
         };
-        let spawners: Vec<_> = self.origins.iter().enumerate().map(spawner).collect();
-        let engine = &self.engine;
+        let spawners: Vec<_> =
+            self.origins.iter().enumerate().map(|(i, (origin, _))| (*origin, spawner(i))).collect();
+        match self.mode {
+            Mode::Open { rate, process } => self.open(run, (rate, process), spawners),
+            Mode::Closed { batch } => self.closed(batch, spawners),
+        }
+    }
+}
+
+impl Flood {
+    fn open(
+        &self,
+        run: &Run,
+        (rate, process): (f64, Process),
+        spawners: Vec<(Origin, Spawner)>,
+    ) -> Result<(), Failure> {
+        let whole: f64 = self.origins.iter().map(|(_, share)| share).sum();
+        let arrivals = |(i, (_, share)): (usize, &(Origin, f64))| {
+            Arrivals::new(process, rate * share / whole, (0, 1), self.seed.wrapping_add(i as u64))
+        };
+        let sources = self.origins.iter().enumerate().map(arrivals).collect();
+        let feeds = Feeds::new(spawners.len());
+        let lag = StreamId(spawners.len());
+        thread::scope(|scope| {
+            // Whatever becomes of this thread: the spawners end.
+            let closed = feeds.close_on_drop();
+            let (mut on_worker, mut in_block_on) = (None, Vec::new());
+            let mut foreign = None;
+            for (i, (origin, spawner)) in spawners.into_iter().enumerate() {
+                let feed = feeds.of(i);
+                match origin {
+                    Origin::Worker => on_worker = Some(self.engine.handle().spawn(spawner.fed(feed))),
+                    Origin::BlockOn => {
+                        let engine = &self.engine;
+                        let body = move || {
+                            engine.block_on(spawner.fed(feed));
+                            Ok(())
+                        };
+                        in_block_on.push(start_thread(scope, "spawn-block_on", body)?);
+                    }
+                    Origin::Foreign => foreign = Some((i, spawner)),
+                }
+            }
+            pace::drive_all(run, sources, |source, planned| {
+                let fits = self.pending.start();
+                let now = run.window.now();
+                let mut pen = run.recorder.pen();
+                pen.record(planned, lag, now.saturating_sub(planned));
+                if !fits {
+                    return pen.count(planned, Counter::DROPPED);
+                }
+                drop(pen);
+                match &foreign {
+                    // Detached: whether it ran is counted.
+                    Some((i, spawner)) if *i == source => drop(spawner.spawn(planned)),
+                    _ => feeds.of(source).push(planned),
+                }
+            });
+            drop(closed);
+            let result = join_threads(in_block_on);
+            // It may have been what kept the runtime running, and others still have work there.
+            let kept = self.engine.keep_running();
+            let result = result.and(on_worker.map_or(Ok(()), wait_for));
+            self.pending.settle();
+            kept.and(result)
+        })
+    }
+
+    fn closed(&self, batch: usize, spawners: Vec<(Origin, Spawner)>) -> Result<(), Failure> {
         thread::scope(|scope| {
             let (mut started, mut in_block_on) = (Vec::new(), Vec::new());
-            for (origin, mode, seed, spawner) in spawners {
+            for (origin, spawner) in spawners {
+                let engine = &self.engine;
                 let body = move || match origin {
                     Origin::Worker => {
-                        let task = engine.handle().spawn(spawner.in_task(mode, seed));
-                        wait_for(task)
+                        let task = engine.handle().spawn(spawner.in_batches(batch));
+                        wait_for(task).and_then(|result| result)
                     }
-                    Origin::BlockOn => engine.block_on(spawner.in_task(mode, seed)),
-                    Origin::Foreign => spawner.on_thread(mode, seed),
+                    Origin::BlockOn => engine.block_on(spawner.in_batches(batch)),
+                    Origin::Foreign => block(spawner.in_batches(batch)),
                 };
                 let thread = start_thread(scope, &format!("spawn-{}", origin.name()), body)?;
                 if origin == Origin::BlockOn { &mut in_block_on } else { &mut started }.push(thread);
             }
             let result = join_threads(in_block_on);
-            // It may have been what kept the runtime running, and others still have work there.
-            let kept = engine.keep_running();
+            // As above.
+            let kept = self.engine.keep_running();
             let result = result.and(join_threads(started));
             self.pending.settle();
             kept.and(result)
@@ -199,9 +278,8 @@ impl Load for Flood {
 }
 
 /// Waits for a task from a plain thread, whoever runs it.
-fn wait_for(task: JoinHandle<Result<(), Failure>>) -> Result<(), Failure> {
-    block(task)
-        .unwrap_or_else(|error| Err(Failure::broken(format!("a task of the load ended badly: {error}"))))
+fn wait_for<T>(task: JoinHandle<T>) -> Result<T, Failure> {
+    block(task).map_err(|error| Failure::broken(format!("a task of the load ended badly: {error}")))
 }
 
 /// Polls a future that needs nothing of the runtime on this thread, and sleeps in between.
@@ -228,92 +306,64 @@ struct Spawner {
     run: Run,
     on: Handle,
     stream: StreamId,
-    lag: StreamId,
     work: Duration,
     pending: Pending,
 }
 
 impl Spawner {
-    async fn in_task(self, mode: Mode, seed: u64) -> Result<(), Failure> {
-        match mode {
-            Mode::Open { rate, process } => {
-                let arrivals = Arrivals::new(process, rate, (0, 1), seed);
-                task::drive(&self.run.window, arrivals, |planned| self.open(planned)).await;
+    /// Spawns what it is handed, until the window is over.
+    async fn fed(self, feed: Arc<Feed>) {
+        let mut burst = 0;
+        while let Some(planned) = feed.next().await {
+            if self.run.window.is_over() {
+                self.run.recorder.count(planned, Counter::NOT_STARTED);
+                self.pending.end();
+                continue;
             }
-            Mode::Closed { batch } => {
-                let mut tasks = Vec::with_capacity(batch);
-                while !self.run.window.is_over() {
-                    tasks.extend((0..batch).map(|_| self.closed()));
-                    for task in tasks.drain(..) {
-                        task.await.map_err(|error| {
-                            Failure::broken(format!("a spawned task ended badly: {error}"))
-                        })?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn on_thread(self, mode: Mode, seed: u64) -> Result<(), Failure> {
-        match mode {
-            Mode::Open { rate, process } => {
-                let arrivals = Arrivals::new(process, rate, (0, 1), seed);
-                pace::drive(&self.run.window, arrivals, |planned| self.open(planned));
-            }
-            Mode::Closed { batch } => {
-                let mut tasks = Vec::with_capacity(batch);
-                while !self.run.window.is_over() {
-                    tasks.extend((0..batch).map(|_| self.closed()));
-                    for task in tasks.drain(..) {
-                        block(task).map_err(|error| {
-                            Failure::broken(format!("a spawned task ended badly: {error}"))
-                        })?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Spawns what was planned, unless too much waits already.
-    fn open(&self, planned: u64) {
-        let fits = self.pending.start();
-        let spawned = self.run.window.now();
-        let mut pen = self.run.recorder.pen();
-        pen.count(planned, Counter::PLANNED);
-        pen.count(planned, if fits { Counter::STARTED } else { Counter::DROPPED });
-        pen.record(planned, self.lag, spawned.saturating_sub(planned));
-        drop(pen);
-        if fits {
-            // Detached: whether it ran is counted.
             drop(self.spawn(planned));
+            burst += 1;
+            if burst % BURST == 0 {
+                yield_now().await;
+            }
         }
     }
 
-    /// Spawns now.
-    fn closed(&self) -> JoinHandle<()> {
+    /// Spawns batch after batch, and waits for each.
+    async fn in_batches(self, batch: usize) -> Result<(), Failure> {
+        let mut tasks = Vec::with_capacity(batch);
+        while !self.run.window.is_over() {
+            tasks.extend((0..batch).map(|_| self.spawn_now()));
+            for task in tasks.drain(..) {
+                let failed = |error| Failure::broken(format!("a spawned task ended badly: {error}"));
+                task.await.map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn_now(&self) -> JoinHandle<()> {
         let now = self.run.window.now();
         // In a closed loop the next operation is planned when there is room for it; the bound is the batch.
-        let mut pen = self.run.recorder.pen();
-        pen.count(now, Counter::PLANNED);
-        pen.count(now, Counter::STARTED);
-        drop(pen);
+        self.run.recorder.count(now, Counter::PLANNED);
         self.pending.force_start();
         self.spawn(now)
     }
 
+    /// Spawns a task that was counted as pending.
     fn spawn(&self, planned: u64) -> JoinHandle<()> {
+        self.run.recorder.count(planned, Counter::STARTED);
         let (run, stream, work, pending) = (self.run.clone(), self.stream, self.work, self.pending.clone());
-        let spawned = run.window.now();
         self.on.spawn(async move {
             let polled = run.window.now();
-            if !work.is_zero() {
+            let ended = if work.is_zero() {
+                polled
+            } else {
                 pace::burn(work);
-            }
+                run.window.now()
+            };
             let mut pen = run.recorder.pen();
-            pen.record(planned, stream, polled.saturating_sub(spawned));
-            pen.count(planned, Counter::COMPLETED);
+            pen.record(planned, stream, polled.saturating_sub(planned));
+            pen.complete(planned, ended);
             drop(pen);
             pending.end();
         })

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rt::runtime::Handle;
 use rt::task::yield_now;
@@ -12,10 +12,10 @@ use rt::time::{sleep_until, timeout};
 
 use super::Pending;
 use crate::engine::KeptRunning;
-use crate::exec::quality::LAG;
 use crate::load::{Arrivals, DRAIN, Process, arrival_param, rate_param, task};
 use crate::params::{Param, ParamError, Params};
 use crate::record::{Counter, StreamId};
+use crate::wire::stream::LAG;
 use crate::wire::{Failure, Stream};
 use crate::workload::{CounterDoc, Description, Load, Run, Site, Workload};
 
@@ -71,6 +71,11 @@ impl Workload for TimerStorm {
         }
     }
 
+    fn version(&self) -> u32 {
+        // 2: deadlines count from the planned start, and sleeps past the end of the window are counted.
+        2
+    }
+
     fn validate(&self, params: &Params) -> Result<(), ParamError> {
         if params.duration("min_delay") > params.duration("max_delay") {
             let expected = "at most max_delay";
@@ -87,9 +92,13 @@ impl Workload for TimerStorm {
         vec![
             Stream::nanoseconds(
                 "firing_error",
-                "lateness of timers: when the sleeping task ran, minus its deadline",
+                "lateness of timers: when the sleeping task ran, minus planned start and length",
+            )
+            .with_lag(LAG),
+            Stream::nanoseconds(
+                LAG,
+                "how long after its deadline a sleep began; 0 for one that began before",
             ),
-            Stream::nanoseconds(LAG, "lag of the tasks that start timers: actual minus planned start"),
         ]
     }
 
@@ -139,8 +148,8 @@ impl Load for Storm {
             };
             let (run, pending, ended) = (run.clone(), self.pending.clone(), ended.clone());
             self.on.spawn(async move {
-                task::drive(&run.window, arrivals, |planned| spawner.start(planned)).await;
-                // No sleep has a deadline past the end. What is not home by then counts as unfinished.
+                task::drive(&run, arrivals, |planned| spawner.start(planned)).await;
+                // No sleep has a deadline past the end. What has not ended by then counts as unfinished.
                 task::settle(DRAIN, || pending.is_empty()).await;
                 // The receiver waits for all of us.
                 let _ = ended.send(());
@@ -165,23 +174,30 @@ struct Spawner {
 
 impl Spawner {
     fn start(&mut self, planned: u64) {
-        let now = Instant::now();
-        let started = self.run.window.at(now);
         let cancels = self.random.f64() < self.cancelled;
         let (least, most) = self.delays;
         let delay = least + (most - least).mul_f64(self.random.f64());
-        // A timer belongs to the phase in which it is due; a cancelled one is due at once.
-        let due = if cancels { planned } else { self.run.window.at(now + delay) };
-        let fits = due < self.run.window.end() && self.pending.start();
+        // From the plan, so that a late start takes nothing from the sleep's lateness.
+        let due = planned.saturating_add(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX));
+        let window = &self.run.window;
+        if !cancels && due >= window.end() {
+            let mut pen = self.run.recorder.pen();
+            pen.count(planned, Counter::NOT_STARTED);
+            pen.count(planned, Counter::PAST_END);
+            return;
+        }
+        let fits = self.pending.start();
+        let now = window.now();
         let mut pen = self.run.recorder.pen();
-        pen.record(planned, STREAM_LAG, started.saturating_sub(planned));
-        pen.count(due, Counter::PLANNED);
-        pen.count(due, if fits { Counter::STARTED } else { Counter::DROPPED });
+        pen.count(planned, if fits { Counter::STARTED } else { Counter::DROPPED });
+        if fits && !cancels {
+            pen.record(planned, STREAM_LAG, now.saturating_sub(due));
+        }
         drop(pen);
         if fits && cancels {
             rt::spawn(cancel(self.run.clone(), self.pending.clone(), planned, self.timeout));
         } else if fits {
-            rt::spawn(fire(self.run.clone(), self.pending.clone(), due, now + delay));
+            rt::spawn(fire(self.run.clone(), self.pending.clone(), planned, due));
         }
     }
 }
@@ -189,25 +205,28 @@ impl Spawner {
 /// A timeout around an operation that is ready at its second poll: registered, and cancelled unfired.
 async fn cancel(run: Run, pending: Pending, planned: u64, length: Duration) {
     let intime = timeout(length, yield_now()).await.is_ok();
+    let now = run.window.now();
     let mut pen = run.recorder.pen();
-    pen.count(planned, if intime { COUNT_CANCELLED } else { Counter::FAILED });
     if intime {
-        pen.count(planned, Counter::COMPLETED);
+        pen.count(planned, COUNT_CANCELLED);
+        pen.complete(planned, now);
+    } else {
+        pen.count(planned, Counter::FAILED);
     }
     drop(pen);
     pending.end();
 }
 
-async fn fire(run: Run, pending: Pending, due: u64, deadline: Instant) {
-    sleep_until(deadline.into()).await;
-    let now = Instant::now();
+async fn fire(run: Run, pending: Pending, planned: u64, due: u64) {
+    sleep_until(run.window.instant(due).into()).await;
+    let now = run.window.now();
     let mut pen = run.recorder.pen();
-    match now.checked_duration_since(deadline) {
-        Some(late) => pen.record(due, STREAM_ERROR, u64::try_from(late.as_nanos()).unwrap_or(u64::MAX)),
-        None => pen.count(due, COUNT_EARLY),
+    match now.checked_sub(due) {
+        Some(late) => pen.record(planned, STREAM_ERROR, late),
+        None => pen.count(planned, COUNT_EARLY),
     }
-    pen.count(due, COUNT_FIRED);
-    pen.count(due, Counter::COMPLETED);
+    pen.count(planned, COUNT_FIRED);
+    pen.complete(planned, now);
     drop(pen);
     pending.end();
 }

@@ -17,6 +17,7 @@ mod home;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread::{self, JoinHandle};
@@ -26,9 +27,9 @@ use rt::config::{Flavor, RuntimeConfig};
 use rt::runtime::{Handle, Runtime};
 
 use self::home::Home;
-pub use bound::{KIND, NAME, VERSION, obeys, refusals};
+pub use bound::{BUILD, KIND, NAME, VERSION, obeys, refusals};
 
-use crate::wire::{Failure, RuntimeCounters};
+use crate::wire::{Bucket, Failure, RuntimeCounters};
 
 /// A runtime built from a profile.
 #[derive(Debug)]
@@ -111,9 +112,14 @@ impl Engine {
         Ok(KeptRunning(Some((gate, thread))))
     }
 
-    /// The counters since the runtime was built.
+    /// The counters since the runtime was built; there are no levels among them.
     pub fn counters(&self) -> RuntimeCounters {
         bound::counters(self.handle())
+    }
+
+    /// What rises and falls, such as the depth of a queue, as it is now. The name of a time ends in `_ns`.
+    pub fn levels(&self) -> Vec<(&'static str, u64)> {
+        bound::levels(self.handle())
     }
 
     /// Ends the runtime; blocking jobs that do not end in time are left behind.
@@ -125,8 +131,26 @@ impl Engine {
     }
 }
 
-fn named<const N: usize>(counters: [(&str, u64); N]) -> BTreeMap<String, u64> {
-    counters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+fn by_name<T>(pairs: impl IntoIterator<Item = (&'static str, T)>) -> BTreeMap<String, T> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The buckets that took something, of a histogram with so many.
+#[cfg_attr(
+    all(engine_tokio, not(tokio_unstable)),
+    allow(dead_code, reason = "this engine has no histograms")
+)]
+fn buckets(
+    number: usize,
+    range: impl Fn(usize) -> Range<Duration>,
+    count: impl Fn(usize) -> u64,
+) -> Vec<Bucket> {
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let bucket = |i| {
+        let Range { start, end } = range(i);
+        Bucket { from_ns: nanos(start), to_ns: nanos(end), count: count(i) }
+    };
+    (0..number).map(bucket).filter(|bucket| bucket.count > 0).collect()
 }
 
 /// Keeps an [`Engine`]'s tasks running until it is dropped.

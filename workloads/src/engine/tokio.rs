@@ -1,17 +1,27 @@
-//! The real Tokio: what its stable API offers, and a refusal by name of what it does not.
+//! The real Tokio: what its API offers, and a refusal by name of what it does not.
 //!
-//! Next file to read: `../exec/mod.rs`.
+//! Tokio has more to offer, and counts more, where everything is compiled with `--cfg tokio_unstable`. So there are two
+//! files with the same functions for that part.
+//!
+//! Next file to read: `tokio_stable.rs`, then `tokio_unstable.rs`.
 #![forbid(unsafe_code)]
+
+#[cfg(not(tokio_unstable))]
+#[path = "tokio_stable.rs"]
+mod api;
+#[cfg(tokio_unstable)]
+#[path = "tokio_unstable.rs"]
+mod api;
 
 use std::io;
 use std::time::Duration;
 
 use rt::config::{Flavor, RuntimeConfig};
-use rt::runtime::{Builder, Handle, LocalRuntime, Runtime};
+use rt::runtime::{Builder, LocalRuntime, Runtime};
 use serde_json::{Value, json};
 
-use super::named;
-use crate::wire::{EngineKind, RuntimeCounters};
+use crate::wire::EngineKind;
+pub(super) use api::{counters, levels};
 
 /// The engine that `rt` is bound to.
 pub const KIND: EngineKind = EngineKind::Tokio;
@@ -19,10 +29,13 @@ pub const KIND: EngineKind = EngineKind::Tokio;
 pub const NAME: &str = "tokio";
 /// The version that was compiled in.
 pub const VERSION: &str = env!("ENGINE_VERSION");
+/// How it was built: `stable`, or `tokio_unstable` with that `--cfg`.
+pub const BUILD: Option<&str> = Some(if api::IS_UNSTABLE { "tokio_unstable" } else { "stable" });
 
 /// The keys of a configuration that [`build`] obeys. Whatever else a configuration has, or comes to have, must stand
 /// at its default.
-const OBEYED: [&str; 12] = [
+const OBEYED: [&str; 13] = [
+    "name",
     "flavor",
     "worker_threads",
     "global_queue_interval",
@@ -37,9 +50,21 @@ const OBEYED: [&str; 12] = [
     "drivers.max_io_events_per_busy_tick",
 ];
 
+/// Those that it obeys as well in a build with `--cfg tokio_unstable`.
+const UNSTABLE: [&str; 8] = [
+    "lifo_slot",
+    "unhandled_panic",
+    "rng_seed",
+    "eager_driver_handoff",
+    "sharded_blocking_queue",
+    "metrics.poll_time_histogram",
+    "metrics.schedule_latency_histogram",
+    "metrics.track_schedule_latency",
+];
+
 /// The keys of a configuration that this engine cannot obey, each with the reason.
 ///
-/// A knob that Tokio's stable API does not have is refused unless it stands at its default.
+/// A knob that this build of Tokio does not have is refused unless it stands at its default.
 pub fn refusals(config: &RuntimeConfig) -> Vec<(String, String)> {
     let mut refused = Vec::new();
     if !matches!(config.flavor, Flavor::MultiThread | Flavor::CurrentThread | Flavor::Local) {
@@ -47,6 +72,7 @@ pub fn refusals(config: &RuntimeConfig) -> Vec<(String, String)> {
         refused.push(("flavor".to_owned(), problem));
     }
     compare(&mut String::new(), &json!(config), &json!(RuntimeConfig::default()), &mut refused);
+    refused.extend(api::refusals(config));
     refused
 }
 
@@ -67,13 +93,18 @@ fn compare(path: &mut String, given: &Value, default: &Value, refused: &mut Vec<
             Value::Null => "leave it out".to_owned(),
             default => format!("leave it out, or at its default, {default}"),
         };
-        refused.push((path.clone(), format!("Tokio's stable API has no such knob; {cure}")));
+        let problem = if UNSTABLE.contains(&path.as_str()) {
+            "Tokio has this knob only where rtbench is built with RUSTFLAGS=\"--cfg tokio_unstable\""
+        } else {
+            "Tokio has no such knob"
+        };
+        refused.push((path.clone(), format!("{problem}; {cure}")));
     }
 }
 
 /// Whether this engine has the knob under this key of a configuration.
 pub fn obeys(key: &str) -> bool {
-    OBEYED.contains(&key)
+    OBEYED.contains(&key) || (api::IS_UNSTABLE && UNSTABLE.contains(&key))
 }
 
 pub(super) fn build(config: &RuntimeConfig) -> io::Result<Runtime> {
@@ -122,23 +153,17 @@ fn builder(config: &RuntimeConfig) -> io::Result<Builder> {
     if let Some(size) = config.thread_stack_size {
         builder.thread_stack_size(size);
     }
+    if let Some(name) = &config.name {
+        builder.name(name.clone());
+    }
     if config.drivers.io {
         builder.enable_io();
     }
     if config.drivers.time {
         builder.enable_time();
     }
+    api::configure(&mut builder, config);
     Ok(builder)
-}
-
-/// The stable ones; each means what the embedded engine's counter of this name means.
-pub(super) fn counters(handle: &Handle) -> RuntimeCounters {
-    let metrics = handle.metrics();
-    let worker = |i| {
-        let busy = u64::try_from(metrics.worker_total_busy_duration(i).as_nanos()).unwrap_or(u64::MAX);
-        named([("parks", metrics.worker_park_count(i)), ("busy_ns", busy)])
-    };
-    RuntimeCounters { workers: (0..metrics.num_workers()).map(worker).collect(), global: named([]) }
 }
 
 #[cfg(test)]
@@ -171,7 +196,7 @@ mod tests {
     fn what_is_obeyed_exists() {
         let mut known = Vec::new();
         leaves("", &json!(RuntimeConfig::default()), &mut known);
-        for key in OBEYED {
+        for key in OBEYED.into_iter().chain(UNSTABLE) {
             assert!(known.iter().any(|known| known == key), "{key} is no knob");
         }
     }
@@ -181,14 +206,33 @@ mod tests {
         let mut config = RuntimeConfig { event_interval: 7, ..RuntimeConfig::default() };
         config.drivers.max_io_events_per_tick = 3;
         assert_eq!(refusals(&config), []);
-        config.lifo_slot = false;
         config.idle_spin = Duration::ZERO;
+        config.metrics.stuck_poll_threshold = Some(Duration::from_secs(9));
         let keys: Vec<_> = refusals(&config).into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["lifo_slot", "idle_spin"]);
-        assert!(refusals(&config)[1].1.contains("20us"), "{:?}", refusals(&config));
+        assert_eq!(keys, ["idle_spin", "metrics.stuck_poll_threshold"]);
+        assert!(refusals(&config)[0].1.contains("20us"), "{:?}", refusals(&config));
         let error = super::super::Engine::build(&config).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-        assert!(error.to_string().contains("lifo_slot"), "{error}");
+        assert!(error.to_string().contains("idle_spin"), "{error}");
+    }
+
+    #[test]
+    fn an_unstable_knob_is_obeyed_or_refused_with_the_build_that_has_it() {
+        let config = RuntimeConfig { lifo_slot: false, rng_seed: Some(7), ..RuntimeConfig::default() };
+        assert_eq!(obeys("lifo_slot"), api::IS_UNSTABLE);
+        let refused = refusals(&config);
+        if api::IS_UNSTABLE {
+            assert_eq!(refused, []);
+        } else {
+            assert_eq!(
+                refused.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(),
+                ["lifo_slot", "rng_seed"]
+            );
+            assert!(
+                refused.iter().all(|(_, problem)| problem.contains("--cfg tokio_unstable")),
+                "{refused:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Cutting a run into slices: the one reader of the recorder, of the runtime's counters and of the process's usage.
 //!
-//! Next file to read: `exec/quality.rs`.
+//! Next file to read: `exec/usage.rs`.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,15 +16,21 @@ use crate::engine::Engine;
 use crate::exec::usage;
 use crate::record::Records;
 use crate::window::Bank;
-use crate::wire::{Done, Interval, Phase, RuntimeCounters, Usage};
+use crate::wire::{Account, Bucket, Done, Interval, Level, Phase, RuntimeCounters, Usage};
 use crate::workload::Run;
 
 /// What was true at one instant.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Reading {
-    counters: RuntimeCounters,
+    at: Instant,
+    /// Operations that had ended well.
+    completed: u64,
     usage: Usage,
+    counters: RuntimeCounters,
 }
+
+/// Levels by name.
+type Levels = BTreeMap<String, Level>;
 
 /// Cuts slices.
 #[derive(Debug)]
@@ -35,10 +42,14 @@ pub(super) struct Collector {
     phase: Phase,
     /// Where the slice under way began, in nanoseconds since the load began.
     slice_start: u64,
-    slice_counters: RuntimeCounters,
+    /// The reading at its start.
+    last: Reading,
     measure_start: Reading,
     /// Set when the load has ended: what happened later is not the window's.
     end: Option<Reading>,
+    /// What was seen of the runtime's levels in the slice under way, and in the window so far.
+    levels: Levels,
+    window_levels: Levels,
     spare: Records,
     slice: Records,
     /// The records of the window so far.
@@ -54,7 +65,7 @@ impl Collector {
         interval_ns: u64,
     ) -> Self {
         let phase = if run.window.measure_start() > 0 { Phase::Warmup } else { Phase::Measure };
-        let counters = engine.counters();
+        let first = Reading::take(&run, &engine);
         Self {
             run,
             engine,
@@ -62,9 +73,11 @@ impl Collector {
             interval_ns: interval_ns.max(1),
             phase,
             slice_start: 0,
-            slice_counters: counters.clone(),
-            measure_start: Reading { counters, usage: usage::now() },
+            last: first.clone(),
+            measure_start: first,
             end: None,
+            levels: Levels::new(),
+            window_levels: Levels::new(),
             spare: Records::new(streams),
             slice: Records::new(streams),
             total: Records::new(streams),
@@ -93,15 +106,32 @@ impl Collector {
         if self.phase == Phase::Warmup { end.min(self.run.window.measure_start()) } else { end }
     }
 
+    /// Looks at the runtime's levels. To be called between two cuts as well, for a level is known by many looks.
+    pub(super) fn look(&mut self) {
+        if self.end.is_none() {
+            for (name, value) in self.engine.levels() {
+                self.levels.entry(name.to_owned()).or_default().see(value);
+            }
+        }
+    }
+
     /// Cuts the slice under way at `at`.
     pub(super) fn cut(&mut self, at: u64) -> Interval {
+        self.look();
+        let reading = match &self.end {
+            Some(end) => end.clone(),
+            None => Reading::take(&self.run, &self.engine),
+        };
         let bank = if self.phase == Phase::Warmup { Bank::Warmup } else { Bank::Measure };
         self.slice.clear();
         self.run.recorder.collect(bank, &mut self.spare, &mut self.slice);
+        let levels = std::mem::take(&mut self.levels);
         if bank == Bank::Measure {
             self.total.add(&self.slice);
+            for (name, level) in &levels {
+                self.window_levels.entry(name.clone()).or_default().add(level);
+            }
         }
-        let counters = self.end.as_ref().map_or_else(|| self.engine.counters(), |end| end.counters.clone());
         let phase_start = self.phase_start();
         let interval = Interval {
             phase: self.phase,
@@ -110,29 +140,25 @@ impl Collector {
             start_unix_ms: self.run.window.unix_ms(self.slice_start),
             counts: self.slice.counts(&self.own_counters),
             histograms: self.slice.histograms.iter().map(encode).collect(),
-            runtime: difference(&self.slice_counters, &counters),
+            runtime: difference(&self.last.counters, &reading.counters, levels),
         };
         self.slice_start = at;
-        self.slice_counters = counters;
+        self.last = reading;
         interval
     }
 
-    /// The warm-up is over and its last slice is cut.
+    /// The warm-up is over and its last slice is cut: the reading of that cut is the window's first.
     pub(super) fn begin_window(&mut self) {
         self.phase = Phase::Measure;
         // The cut may have come late; what was recorded meanwhile belongs to the window's first slice.
         self.slice_start = self.run.window.measure_start();
-        self.measure_start = Reading { counters: self.slice_counters.clone(), usage: usage::now() };
+        self.measure_start = self.last.clone();
     }
 
-    /// The load has ended; what comes home from here on is still the window's, what the process uses is not.
+    /// The load has ended: what ends from here on is recorded as the window's, what the process uses is not.
     pub(super) fn end_window(&mut self) {
-        self.end = Some(Reading { counters: self.engine.counters(), usage: usage::now() });
-    }
-
-    /// The records of the window so far.
-    pub(super) fn total(&self) -> &Records {
-        &self.total
+        self.look();
+        self.end = Some(Reading::take(&self.run, &self.engine));
     }
 
     /// The length of the window, in nanoseconds.
@@ -146,15 +172,38 @@ impl Collector {
     /// The account of the window. Call after [`end_window`](Self::end_window).
     pub(super) fn done(&self, interrupted: bool) -> Done {
         let measured_ns = self.measured_ns();
-        let (used, runtime) = match &self.end {
-            Some(end) if measured_ns > 0 => (
-                usage::between(&self.measure_start.usage, &end.usage),
-                difference(&self.measure_start.counters, &end.counters),
-            ),
-            _ => Default::default(),
-        };
         let counts = self.total.counts(&self.own_counters);
-        Done { interrupted, measured_ns, counts, usage: used, runtime }
+        let empty = Done { interrupted, measured_ns, counts, ..Done::default() };
+        let Some(end) = self.end.as_ref().filter(|_| measured_ns > 0) else { return empty };
+        let start = &self.measure_start;
+        let levels = self.window_levels.clone();
+        Done {
+            usage: usage::between(&start.usage, &end.usage),
+            runtime: difference(&start.counters, &end.counters, levels),
+            account: Some(Account {
+                start_ns: self.since_window_began(start.at),
+                end_ns: self.since_window_began(end.at),
+                completed: end.completed - start.completed,
+            }),
+            ..empty
+        }
+    }
+
+    fn since_window_began(&self, at: Instant) -> i64 {
+        let began = self.run.window.instant(self.run.window.measure_start());
+        let ns = |time: std::time::Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        at.checked_duration_since(began).map_or_else(|| -ns(began - at), ns)
+    }
+}
+
+impl Reading {
+    fn take(run: &Run, engine: &Engine) -> Self {
+        Self {
+            at: Instant::now(),
+            completed: run.recorder.completed(),
+            usage: usage::now(),
+            counters: engine.counters(),
+        }
     }
 }
 
@@ -164,13 +213,62 @@ fn encode(histogram: &Histogram<u64>) -> String {
     STANDARD.encode(bytes)
 }
 
-fn difference(from: &RuntimeCounters, to: &RuntimeCounters) -> RuntimeCounters {
+fn difference(from: &RuntimeCounters, to: &RuntimeCounters, levels: Levels) -> RuntimeCounters {
     let minus = |from: Option<&BTreeMap<String, u64>>, to: &BTreeMap<String, u64>| {
         let before = |name: &String| from.and_then(|from| from.get(name)).copied().unwrap_or(0);
         to.iter().map(|(name, value)| (name.clone(), value.saturating_sub(before(name)))).collect()
     };
+    let steals = to.steals.iter().enumerate().map(|(thief, to)| {
+        let before = |victim| from.steals.get(thief).and_then(|row| row.get(victim)).copied().unwrap_or(0);
+        to.iter().enumerate().map(|(victim, count)| count.saturating_sub(before(victim))).collect()
+    });
+    let histograms = to.histograms.iter().map(|(name, to)| {
+        let before = from.histograms.get(name).map_or(&[][..], Vec::as_slice);
+        (name.clone(), increments(before, to))
+    });
     RuntimeCounters {
         workers: to.workers.iter().enumerate().map(|(i, to)| minus(from.workers.get(i), to)).collect(),
         global: minus(Some(&from.global), &to.global),
+        steals: steals.collect(),
+        histograms: histograms.collect(),
+        levels,
+    }
+}
+
+/// What the buckets took since `from`, which has no bucket that `to` lacks; those that took nothing are left out.
+fn increments(from: &[Bucket], to: &[Bucket]) -> Vec<Bucket> {
+    let before = |bucket: &Bucket| {
+        let found = from.binary_search_by_key(&bucket.from_ns, |bucket| bucket.from_ns);
+        found.map_or(0, |at| from[at].count)
+    };
+    let taken =
+        to.iter().map(|bucket| Bucket { count: bucket.count.saturating_sub(before(bucket)), ..*bucket });
+    taken.filter(|bucket| bucket.count > 0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buckets(counts: &[(u64, u64)]) -> Vec<Bucket> {
+        counts.iter().map(|&(from_ns, count)| Bucket { from_ns, to_ns: from_ns + 10, count }).collect()
+    }
+
+    #[test]
+    fn a_slice_has_the_increments_of_everything_that_is_counted() {
+        let map = |polls| BTreeMap::from([("polls".to_owned(), polls)]);
+        let counters = |n: u64, histogram: &[(u64, u64)]| RuntimeCounters {
+            workers: vec![map(n), map(2 * n)],
+            global: map(3 * n),
+            steals: vec![vec![0, n], vec![2 * n, 0]],
+            histograms: [("poll_time".to_owned(), buckets(histogram))].into(),
+            levels: BTreeMap::new(),
+        };
+        let levels = Levels::from([("queue".to_owned(), Level { samples: 1, sum: 7, max: 7 })]);
+        let to = counters(5, &[(0, 4), (10, 3), (20, 1)]);
+        let slice = difference(&counters(2, &[(0, 4), (10, 1)]), &to, levels.clone());
+        assert_eq!(slice, RuntimeCounters { levels, ..counters(3, &[(10, 2), (20, 1)]) });
+        let all = difference(&RuntimeCounters::default(), &to, Levels::new());
+        assert_eq!(all, to, "from the beginning");
     }
 }

@@ -8,7 +8,6 @@
 #![forbid(unsafe_code)]
 
 mod collect;
-pub(crate) mod quality;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -105,7 +104,7 @@ pub(crate) fn run_message(
     let found = plan.and_then(read_plan).and_then(|plan| Ok((find(workloads, &plan)?, plan)));
     let result = match found {
         Ok((workload, plan)) => frames.run(workload, &plan, stop),
-        Err(failure) => frames.hello(1, Vec::new()).and_then(|()| frames.failed(failure)),
+        Err(failure) => frames.hello(1, Vec::new(), None).and_then(|()| frames.failed(failure)),
     };
     result.unwrap_or(Exit::ParentGone)
 }
@@ -139,8 +138,15 @@ fn find(workloads: &[Arc<dyn Workload>], plan: &Plan) -> Result<Arc<dyn Workload
     Err(Failure::input(format!("there is no workload `{}`", plan.workload), hint))
 }
 
-/// The checked parameters and the streams that they lead to.
-fn check(workload: &dyn Workload, plan: &Plan) -> Result<(Params, Vec<Stream>), Failure> {
+/// The checked parameters, and what they lead to.
+struct Checked {
+    params: Params,
+    streams: Vec<Stream>,
+    asked: Option<f64>,
+}
+
+/// Checks a plan as its workload says.
+fn check(workload: &dyn Workload, plan: &Plan) -> Result<Checked, Failure> {
     if plan.engine != engine::KIND {
         let message =
             format!("the plan is for the engine {}, this process has {}", plan.engine, engine::KIND);
@@ -155,7 +161,8 @@ fn check(workload: &dyn Workload, plan: &Plan) -> Result<(Params, Vec<Stream>), 
         Failure::input(problem, format!("set runtime.{key} = true in the profile"))
     })?;
     let streams = within("streams", || workload.streams(&params));
-    Ok((params, streams))
+    let asked = within("asked", || workload.asked(&params));
+    Ok(Checked { params, streams, asked })
 }
 
 enum Event {
@@ -201,13 +208,15 @@ impl<'a> Frames<'a> {
         Ok(Exit::Done)
     }
 
-    fn hello(&mut self, workload_version: u32, streams: Vec<Stream>) -> io::Result<()> {
+    fn hello(&mut self, workload_version: u32, streams: Vec<Stream>, asked: Option<f64>) -> io::Result<()> {
         self.send(&Frame::Hello(Hello {
             protocol: PROTOCOL,
             pid: std::process::id(),
             engine: engine::NAME.to_owned(),
             engine_version: engine::VERSION.to_owned(),
+            engine_build: engine::BUILD.map(str::to_owned),
             workload_version,
+            asked,
             streams,
         }))
     }
@@ -218,14 +227,15 @@ impl<'a> Frames<'a> {
         plan: &Plan,
         stop: impl Read + Send + 'static,
     ) -> io::Result<Exit> {
-        let (params, streams) = match check(&*workload, plan) {
+        let Checked { params, streams, asked } = match check(&*workload, plan) {
             Ok(checked) => checked,
             Err(failure) => {
-                self.hello(workload.version(), Vec::new())?;
+                self.hello(workload.version(), Vec::new(), None)?;
                 return self.failed(failure);
             }
         };
-        self.hello(workload.version(), streams.clone())?;
+        let number_of_streams = streams.len();
+        self.hello(workload.version(), streams, asked)?;
         self.send(&Frame::Phase { phase: Phase::Setup })?;
         let engine = match Engine::build(&plan.runtime) {
             Ok(engine) => Arc::new(engine),
@@ -237,14 +247,20 @@ impl<'a> Frames<'a> {
         let site = Site { engine: engine.clone(), params, seed: plan.seed };
         let times = (plan.warmup_ns, plan.duration_ns);
         let spawned = start_watcher(stop, events.clone())
-            .and_then(|()| start_workload(workload, site, times, streams.len(), events));
+            .and_then(|()| start_workload(workload, site, times, number_of_streams, events));
         let thread = match spawned {
             Ok(thread) => thread,
             Err(error) => {
                 return self.failed(Failure::broken(format!("a thread could not be started: {error}")));
             }
         };
-        Session::new(inbox, thread, engine.clone()).serve(self, engine, &streams, own, plan.interval_ns)
+        Session::new(inbox, thread, engine.clone()).serve(
+            self,
+            engine,
+            number_of_streams,
+            own,
+            plan.interval_ns,
+        )
     }
 }
 

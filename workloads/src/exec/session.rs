@@ -10,10 +10,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::collect::Collector;
-use super::{Event, Exit, Frames, panicked, quality};
+use super::{Event, Exit, Frames, panicked};
 use crate::engine::Engine;
 use crate::record::Records;
-use crate::wire::{Done, Failure, Frame, Phase, RuntimeCounters, Stream, Usage};
+use crate::wire::{Done, Failure, Frame, Phase};
 use crate::workload::Run;
 
 /// How long a workload may take to come home after its window, beyond its own drain.
@@ -56,7 +56,7 @@ impl Session {
         mut self,
         frames: &mut Frames<'_>,
         engine: Arc<Engine>,
-        streams: &[Stream],
+        streams: usize,
         own: Vec<String>,
         interval_ns: u64,
     ) -> io::Result<Exit> {
@@ -64,27 +64,22 @@ impl Session {
             Some(Event::Started(run)) => run,
             Some(Event::Stop) => {
                 let counts = Records::new(0).counts(&own);
-                return frames.done(Done {
-                    interrupted: true,
-                    measured_ns: 0,
-                    counts,
-                    usage: Usage::default(),
-                    runtime: RuntimeCounters::default(),
-                });
+                return frames.done(Done { interrupted: true, counts, ..Done::default() });
             }
             Some(Event::Finished(Err(failure))) => return frames.failed(failure),
             Some(Event::Finished(Ok(()))) | None => {
                 return frames.failed(Failure::broken("the workload ended before it began"));
             }
         };
-        let mut collector = Collector::new(run.clone(), engine, streams.len(), own, interval_ns);
+        let mut collector = Collector::new(run.clone(), engine, streams, own, interval_ns);
         frames.send(&Frame::Phase { phase: collector.phase() })?;
         let finished = self.collect(frames, &run, &mut collector)?;
         collector.end_window();
         frames.send(&Frame::Phase { phase: Phase::Drain })?;
         let finished = finished.or_else(|| self.come_home());
-        // The last slice holds what came home after the end, too: it was planned within the window.
+        // The last slice holds what ended after the window, too: it was planned within it.
         frames.send(&Frame::Interval(collector.cut(collector.phase_end())))?;
+        let left_behind = finished.is_none();
         match finished {
             Some(Ok(())) => {}
             Some(Err(failure)) => return frames.failed(failure),
@@ -94,11 +89,7 @@ impl Session {
             }
             None => return frames.failed(Failure::broken("the workload did not end after its window")),
         }
-        let measured_ns = collector.measured_ns();
-        for text in quality::warnings(collector.total(), streams, measured_ns) {
-            frames.send(&Frame::Warning { text })?;
-        }
-        let done = collector.done(self.interrupted);
+        let done = Done { left_behind, ..collector.done(self.interrupted) };
         drop(collector);
         self.shut_down();
         frames.done(done)
@@ -116,6 +107,7 @@ impl Session {
             let cut = collector.next_cut();
             let event = match finished {
                 None => self.wait_and(Some(run.window.instant(cut)), || {
+                    collector.look();
                     if sent.is_ok() {
                         sent = frames.events();
                     }
@@ -128,7 +120,7 @@ impl Session {
                     run.window.close(run.window.now());
                     finished = Some(result);
                 }
-                Some(Event::Stop) => run.window.close(run.window.now()),
+                Some(Event::Stop) => run.window.close_soon(),
                 Some(Event::Started(_)) => {}
                 None if cut < collector.phase_end() => {
                     let at = run.window.now().clamp(cut, collector.phase_end());

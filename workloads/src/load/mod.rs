@@ -108,6 +108,15 @@ impl Arrivals {
     pub fn peek(&self) -> u64 {
         self.next_ns as u64
     }
+
+    /// The window ended at `end`: counts what was planned until then and is not started any more.
+    pub fn end(&mut self, end: u64, pen: &mut Pen<'_>) {
+        while self.peek() < end {
+            let Some(planned) = self.next() else { return };
+            pen.count(planned, Counter::PLANNED);
+            pen.count(planned, Counter::NOT_STARTED);
+        }
+    }
 }
 
 impl Iterator for Arrivals {
@@ -144,17 +153,19 @@ pub struct OpenLoop {
 }
 
 impl OpenLoop {
-    /// At most `bound` operations wait; those that come due beyond it are dropped.
+    /// At most `bound` operations wait for a place; those that come due beyond it are dropped.
     pub fn new(arrivals: Arrivals, bound: usize) -> Self {
         Self { arrivals, waiting: VecDeque::new(), queued: 0, bound }
     }
 
-    /// Lets everything come due that was planned before `until`, and counts it.
-    pub fn advance(&mut self, until: u64, pen: &mut Pen<'_>) {
+    /// Lets everything come due that was planned before `until`, and counts it. So many operations have a place
+    /// (`free`) and do not wait: the bound is for those beyond.
+    pub fn advance(&mut self, until: u64, free: usize, pen: &mut Pen<'_>) {
+        let room = self.bound.saturating_add(free);
         while self.arrivals.peek() < until {
             let Some(planned) = self.arrivals.next() else { return };
             pen.count(planned, Counter::PLANNED);
-            if self.waiting.len() < self.bound {
+            if self.waiting.len() < room {
                 self.waiting.push_back(planned);
             } else {
                 pen.count(planned, Counter::DROPPED);
@@ -178,10 +189,11 @@ impl OpenLoop {
         self.queued = self.waiting.len();
     }
 
-    /// Drops what still waits.
-    pub fn give_up(&mut self, pen: &mut Pen<'_>) {
-        self.waiting.drain(..).for_each(|planned| pen.count(planned, Counter::DROPPED));
+    /// The window ended at `end`: what waits, and what has come due since the last look, is not started any more.
+    pub fn end(&mut self, end: u64, pen: &mut Pen<'_>) {
+        self.waiting.drain(..).for_each(|planned| pen.count(planned, Counter::NOT_STARTED));
         self.queued = 0;
+        self.arrivals.end(end, pen);
     }
 
     /// Whether something is due.
@@ -193,6 +205,11 @@ impl OpenLoop {
     pub fn next_due(&self) -> u64 {
         self.arrivals.peek()
     }
+}
+
+/// The part of `whole` that belongs to the source number `source` of `sources`, so that the parts add up to it.
+pub(crate) fn part(whole: usize, (source, sources): (usize, usize)) -> usize {
+    whole / sources + usize::from(source < whole % sources)
 }
 
 #[cfg(test)]
@@ -252,31 +269,58 @@ mod tests {
         assert_ne!(planned(0, 1), planned(1, 1));
     }
 
+    fn counted(recorder: &Recorder, counters: &[Counter]) -> Vec<u64> {
+        let (mut spare, mut all) = (Records::new(0), Records::new(0));
+        recorder.collect(Bank::Measure, &mut spare, &mut all);
+        counters.iter().map(|counter| all.count(*counter)).collect()
+    }
+
     #[test]
     fn nothing_that_was_planned_gets_lost() {
+        const MS: u64 = 1_000_000;
         let window = Window::new(Instant::now(), 0, SECOND);
         let recorder = Recorder::new(window, 0);
         let queued = Counter::own(0);
         let mut open = OpenLoop::new(Arrivals::new(Process::Constant, 1000.0, (0, 1), 0), 10);
         let mut pen = recorder.pen();
-        open.advance(5_000_000, &mut pen);
+        open.advance(5 * MS, 1, &mut pen);
         assert_eq!(open.take(), Some(Due { planned: 0, queued: false }));
         open.queue_up(&mut pen, queued);
         open.queue_up(&mut pen, queued);
-        assert_eq!(open.take(), Some(Due { planned: 1_000_000, queued: true }));
-        open.advance(20_000_000, &mut pen);
+        assert_eq!(open.take(), Some(Due { planned: MS, queued: true }));
+        open.advance(20 * MS, 0, &mut pen);
         let started = std::iter::from_fn(|| open.take()).collect::<Vec<_>>();
         assert_eq!(started.iter().filter(|due| due.queued).count(), 3);
         assert_eq!(started.len(), 10, "the bound");
         assert!(!open.has_due());
-        open.advance(23_000_000, &mut pen);
-        open.give_up(&mut pen);
-        assert_eq!(open.next_due(), 23_000_000);
+        open.advance(23 * MS, 0, &mut pen);
+        assert_eq!(open.next_due(), 23 * MS);
+        open.end(30 * MS, &mut pen);
+        assert_eq!(open.next_due(), 30 * MS);
+        assert!(!open.has_due());
         drop(pen);
-        let (mut spare, mut all) = (Records::new(0), Records::new(0));
-        recorder.collect(Bank::Measure, &mut spare, &mut all);
-        assert_eq!(all.count(Counter::PLANNED), 23);
-        assert_eq!(all.count(queued), 4);
-        assert_eq!(all.count(Counter::DROPPED), 23 - 12);
+        let counters = [Counter::PLANNED, queued, Counter::DROPPED, Counter::NOT_STARTED];
+        // 12 were taken; 8 of those that came due while there was no place exceeded the bound.
+        assert_eq!(counted(&recorder, &counters), [30, 4, 8, 10]);
+    }
+
+    #[test]
+    fn the_bound_of_a_queue_is_for_those_without_a_place() {
+        let window = Window::new(Instant::now(), 0, SECOND);
+        let recorder = Recorder::new(window, 0);
+        for (bound, free, dropped) in [(0, 100, 0), (0, 99, 1), (10, 1024, 0), (10, 90, 0), (10, 89, 1)] {
+            let mut open = OpenLoop::new(Arrivals::new(Process::Constant, 1000.0, (0, 1), 0), bound);
+            // One hundred come due at once, because the generator could not look.
+            open.advance(SECOND / 10, free, &mut recorder.pen());
+            let told = counted(&recorder, &[Counter::PLANNED, Counter::DROPPED]);
+            assert_eq!(told, [100, dropped], "{bound} may wait, {free} have a place");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_bound_add_up_to_it() {
+        for (whole, sources) in [(10, 32), (0, 3), (1_000_000, 7), (64, 64)] {
+            assert_eq!((0..sources).map(|source| part(whole, (source, sources))).sum::<usize>(), whole);
+        }
     }
 }

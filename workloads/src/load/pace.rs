@@ -7,7 +7,8 @@ use std::time::Duration;
 use std::{hint, thread};
 
 use crate::load::{Arrivals, LOOK_UP};
-use crate::window::Window;
+use crate::record::Counter;
+use crate::workload::Run;
 
 /// How long before a planned instant a thread gives up sleeping and watches the clock, at most.
 ///
@@ -67,20 +68,29 @@ pub fn sharpen_sleep() {
 
 /// Calls `start` with each planned instant when it has come, until the window is over.
 ///
-/// What is due at once is started at once, in order; `start` must not block. An instant that is missed is not
-/// skipped.
-pub fn drive(window: &Window, mut arrivals: Arrivals, mut start: impl FnMut(u64)) {
+/// What is due at once is started at once, in order; `start` must not block, and counts each operation as started or as
+/// dropped. An instant that is missed is not skipped, as long as the window lasts: what is due and not started at its
+/// end never is. All are counted as planned, and those as not started, here.
+pub fn drive(run: &Run, arrivals: Arrivals, mut start: impl FnMut(u64)) {
+    drive_all(run, vec![arrivals], |_, planned| start(planned));
+}
+
+/// As [`drive`], for several sources of load; `start` learns the number of the source as well.
+pub fn drive_all(run: &Run, mut sources: Vec<Arrivals>, mut start: impl FnMut(usize, u64)) {
     sharpen_sleep();
+    let window = &run.window;
     let mut foresight = Foresight::default();
     loop {
         let (now, end) = (window.now(), window.end());
-        let due = arrivals.peek();
-        if due >= end && now >= end {
-            return;
+        if now >= end {
+            let mut pen = run.recorder.pen();
+            return sources.iter_mut().for_each(|arrivals| arrivals.end(end, &mut pen));
         }
-        if due <= now && due < end {
-            arrivals.next();
-            start(due);
+        let Some((source, due)) = next_of(&sources) else { return };
+        if due <= now {
+            sources[source].next();
+            run.recorder.count(due, Counter::PLANNED);
+            start(source, due);
             continue;
         }
         let until = due.min(end);
@@ -97,6 +107,11 @@ pub fn drive(window: &Window, mut arrivals: Arrivals, mut start: impl FnMut(u64)
     }
 }
 
+/// The source whose next operation is due first, and when that is.
+fn next_of(sources: &[Arrivals]) -> Option<(usize, u64)> {
+    sources.iter().map(Arrivals::peek).enumerate().min_by_key(|(_, due)| *due)
+}
+
 /// Keeps the calling thread busy for so long by the clock.
 pub fn burn(time: Duration) {
     let start = std::time::Instant::now();
@@ -111,18 +126,61 @@ mod tests {
 
     use super::*;
     use crate::load::Process;
+    use crate::record::{Recorder, Records};
+    use crate::window::{Bank, Window};
+
+    const MS: u64 = 1_000_000;
+
+    fn run(duration_ns: u64) -> Run {
+        let window = Window::new(Instant::now(), 0, duration_ns);
+        Run { recorder: Recorder::new(window.clone(), 0), window }
+    }
+
+    /// Planned, and not started.
+    fn counted(run: &Run) -> [u64; 2] {
+        let (mut spare, mut all) = (Records::new(0), Records::new(0));
+        run.recorder.collect(Bank::Measure, &mut spare, &mut all);
+        [Counter::PLANNED, Counter::NOT_STARTED].map(|counter| all.count(counter))
+    }
 
     #[test]
-    fn each_planned_instant_is_started_once_and_never_early() {
-        let window = Window::new(Instant::now(), 0, 30_000_000);
+    fn each_planned_instant_is_started_once_in_order_and_never_early() {
+        // Longer than any machine stops for: the test ends it.
+        let run = run(3_600_000 * MS);
         let mut started = Vec::new();
-        let arrivals = Arrivals::new(Process::Poisson, 5_000.0, (0, 1), 3);
-        drive(&window, arrivals.clone(), |planned| {
-            assert!(window.now() >= planned);
-            started.push(planned);
+        let sources: Vec<_> =
+            (0..2).map(|source| Arrivals::new(Process::Poisson, 5_000.0, (source, 2), 3)).collect();
+        drive_all(&run, sources.clone(), |source, planned| {
+            assert!(run.window.now() >= planned);
+            started.push((planned, source));
+            if started.len() == 150 {
+                run.window.close(planned + 1);
+            }
         });
-        let planned: Vec<u64> = arrivals.take_while(|at| *at < window.end()).collect();
-        assert_eq!(started, planned);
+        let of = |source: usize| sources[source].clone().take(300).map(move |planned| (planned, source));
+        let mut planned: Vec<_> = of(0).chain(of(1)).collect();
+        planned.sort_unstable();
+        assert_eq!(started, planned[..150]);
+        assert_eq!(counted(&run), [150, 0]);
+    }
+
+    #[test]
+    fn nothing_is_started_after_the_window_and_what_was_due_is_counted() {
+        let run = run(3_600_000 * MS);
+        let mut started = 0;
+        drive(&run, Arrivals::new(Process::Constant, 1_000_000.0, (0, 1), 0), |planned| {
+            started += 1;
+            if started == 10 {
+                // A start that takes so long that 5,000 more come due, and meanwhile the window ends.
+                let due = planned + 5 * MS;
+                while run.window.now() <= due {
+                    hint::spin_loop();
+                }
+                run.window.close(due);
+            }
+        });
+        assert_eq!(started, 10);
+        assert_eq!(counted(&run), [5_009, 4_999]);
     }
 
     #[test]

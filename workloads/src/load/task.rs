@@ -9,7 +9,8 @@ use rt::task::yield_now;
 use rt::time::{Instant, sleep_until};
 
 use crate::load::{Arrivals, LOOK_UP};
-use crate::window::Window;
+use crate::record::Counter;
+use crate::workload::Run;
 
 /// The most operations that one poll starts; then other tasks have their turn.
 const BURST: usize = 64;
@@ -17,17 +18,21 @@ const BURST: usize = 64;
 /// Calls `start` with each planned instant when it has come, until the window is over.
 ///
 /// The runtime's timers are as fine as a millisecond, so at high rates operations start in bursts; `lag` streams
-/// show how late that is. An instant that is missed is not skipped.
-pub async fn drive(window: &Window, mut arrivals: Arrivals, mut start: impl FnMut(u64)) {
+/// show how late that is. An instant that is missed is not skipped, as long as the window lasts; `start` counts each
+/// operation as started or as dropped. All are counted as planned, and those that were due and not started when the
+/// window ended as such, here.
+pub async fn drive(run: &Run, mut arrivals: Arrivals, mut start: impl FnMut(u64)) {
+    let window = &run.window;
     let mut burst = 0;
     loop {
         let (now, end) = (window.now(), window.end());
-        let due = arrivals.peek();
-        if due >= end && now >= end {
-            return;
+        if now >= end {
+            return arrivals.end(end, &mut run.recorder.pen());
         }
-        if due <= now && due < end {
+        let due = arrivals.peek();
+        if due <= now {
             arrivals.next();
+            run.recorder.count(due, Counter::PLANNED);
             start(due);
             burst += 1;
             if burst % BURST == 0 {

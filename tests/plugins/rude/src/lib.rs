@@ -94,9 +94,9 @@ impl Load for RudeLoad {
         }
         let middle = run.window.measure_start().midpoint(run.window.end());
         let (mut passed, mut outcome) = (false, Ok(()));
-        pace::drive(&run.window, Arrivals::new(Process::Constant, 1000.0, (0, 1), 1), |planned| {
+        pace::drive(run, Arrivals::new(Process::Constant, 1000.0, (0, 1), 1), |planned| {
             let mut pen = run.recorder.pen();
-            for counter in [Counter::PLANNED, Counter::STARTED, Counter::COMPLETED] {
+            for counter in [Counter::STARTED, Counter::COMPLETED] {
                 pen.count(planned, counter);
             }
             pen.record(planned, StreamId(0), run.window.now().saturating_sub(planned));

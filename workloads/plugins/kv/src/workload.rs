@@ -10,7 +10,7 @@ use workloads::load::tcp::{self, Defaults};
 use workloads::params::{Param, ParamError, Params};
 use workloads::rt::net::TcpListener;
 use workloads::serve::{Served, Server, accept};
-use workloads::wire::{Failure, Stream};
+use workloads::wire::{Failure, Stream, stream};
 use workloads::workload::{Description, Load, Site, Workload};
 
 use crate::command::Database;
@@ -62,8 +62,9 @@ impl Workload for Kv {
 
     fn streams(&self, _: &Params) -> Vec<Stream> {
         let mut streams = tcp::streams();
-        streams.push(Stream::nanoseconds("get", "latency of reads, from the planned send time"));
-        streams.push(Stream::nanoseconds("set", "latency of writes, from the planned send time"));
+        let planned = |name, title| Stream::nanoseconds(name, title).with_lag(stream::LAG);
+        streams.push(planned("get", "latency of reads, from the planned send time"));
+        streams.push(planned("set", "latency of writes, from the planned send time"));
         streams
     }
 

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::Talk;
+use crate::load::Due;
 use crate::record::StreamId;
 use crate::wire::Failure;
 
@@ -13,6 +14,9 @@ use crate::wire::Failure;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flight {
     pub(super) planned: u64,
+    /// Whether it had to wait for a place.
+    pub(super) queued: bool,
+    /// When its bytes were given to the system, or would have been, had there been room.
     pub(super) sent: u64,
 }
 
@@ -21,6 +25,8 @@ pub(super) struct Flight {
 pub(super) struct Lane<T> {
     talk: T,
     flights: VecDeque<Flight>,
+    /// How many of them, the last ones, are not sent yet.
+    unsent: usize,
     max_in_flight: usize,
     /// Bytes to send, from `written` on.
     out: Vec<u8>,
@@ -31,26 +37,48 @@ pub(super) struct Lane<T> {
 
 impl<T: Talk> Lane<T> {
     pub(super) fn new(talk: T, max_in_flight: usize) -> Self {
-        Self { talk, flights: VecDeque::new(), max_in_flight, out: Vec::new(), written: 0, answered: 0 }
+        let (flights, out) = (VecDeque::new(), Vec::new());
+        Self { talk, flights, unsent: 0, max_in_flight, out, written: 0, answered: 0 }
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.flights.len() < self.max_in_flight
+        self.room() > 0
+    }
+
+    /// How many more requests may be under way.
+    pub(super) fn room(&self) -> usize {
+        self.max_in_flight.saturating_sub(self.flights.len())
     }
 
     pub(super) fn in_flight(&self) -> usize {
         self.flights.len()
     }
 
-    /// When the unanswered requests were planned.
+    /// When the unanswered requests that were sent had been planned.
     pub(super) fn planned(&self) -> impl Iterator<Item = u64> {
-        self.flights.iter().map(|flight| flight.planned)
+        self.flights.iter().take(self.flights.len() - self.unsent).map(|flight| flight.planned)
     }
 
-    /// Puts a request behind the bytes to send.
-    pub(super) fn start(&mut self, flight: Flight) {
+    /// Puts the request of an operation that is due behind the bytes to send.
+    pub(super) fn start(&mut self, due: Due) {
         self.talk.ask(&mut self.out);
-        self.flights.push_back(flight);
+        self.flights.push_back(Flight { planned: due.planned, queued: due.queued, sent: 0 });
+        self.unsent += 1;
+    }
+
+    /// Whether requests were started and not sent yet.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.unsent > 0
+    }
+
+    /// All bytes are given to the system at `now`: calls `sent` for each request that had not been sent before.
+    pub(super) fn send(&mut self, now: u64, mut sent: impl FnMut(Flight)) {
+        let first = self.flights.len() - self.unsent;
+        for flight in self.flights.range_mut(first..) {
+            flight.sent = now;
+            sent(*flight);
+        }
+        self.unsent = 0;
     }
 
     /// The bytes to send.
@@ -136,7 +164,8 @@ mod tests {
     fn answers_in_any_slices_complete_their_requests_in_order() {
         for slice in 1..13 {
             let mut lane = Lane::new(Letters::default(), 3);
-            (0..3).for_each(|i| lane.start(Flight { planned: i, sent: 10 + i }));
+            (0..3).for_each(|planned| lane.start(Due { planned, queued: false }));
+            lane.send(10, |_| ());
             assert!(!lane.has_room());
             let bytes = lane.pending().to_vec();
             lane.wrote(7);
@@ -153,10 +182,31 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_sent_when_its_bytes_are_given_to_the_system_and_once() {
+        let mut lane = Lane::new(Letters::default(), 9);
+        let due = |planned| Due { planned, queued: planned == 1 };
+        lane.start(due(0));
+        lane.start(due(1));
+        assert_eq!(lane.planned().count(), 0);
+        let mut sent = Vec::new();
+        lane.send(70, |flight| sent.push(flight));
+        lane.start(due(2));
+        assert_eq!(lane.planned().collect::<Vec<_>>(), [0, 1], "the third one is not sent yet");
+        lane.send(80, |flight| sent.push(flight));
+        lane.send(90, |flight| sent.push(flight));
+        let flight = |planned, sent| Flight { planned, queued: planned == 1, sent };
+        assert_eq!(sent, [flight(0, 70), flight(1, 70), flight(2, 80)]);
+        let mut answered = Vec::new();
+        lane.received(b"aaaabbbbcccc", |flight, _| answered.push(flight.sent)).unwrap();
+        assert_eq!(answered, [70, 70, 80]);
+    }
+
+    #[test]
     fn a_wrong_answer_and_one_too_many_are_noticed() {
         let lane = || {
             let mut lane = Lane::new(Letters::default(), 3);
-            lane.start(Flight { planned: 0, sent: 0 });
+            lane.start(Due { planned: 0, queued: false });
+            lane.send(0, |_| ());
             lane
         };
         let text = |result: Result<(), Failure>| result.unwrap_err().message;

@@ -19,10 +19,11 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rt::runtime::Handle;
 
-use crate::exec::quality::{LAG, LATENCY, QUEUED};
-use crate::load::{Due, Process, arrival_param, rate_param};
+use crate::load::{Process, arrival_param, rate_param};
 use crate::params::{Param, ParamError, Params};
 use crate::record::{Counter, Pen, StreamId};
+use crate::wire::count::QUEUED;
+use crate::wire::stream::{LAG, LATENCY};
 use crate::wire::{Failure, Stream};
 use crate::workload::{CounterDoc, Run, Site};
 use lane::Flight;
@@ -112,7 +113,7 @@ pub fn validate(params: &Params) -> Result<(), ParamError> {
 pub fn streams() -> Vec<Stream> {
     let lag = "lag of the generator: actual minus planned send, of requests that did not queue";
     vec![
-        Stream::nanoseconds(LATENCY, "request latency, from the planned send time"),
+        Stream::nanoseconds(LATENCY, "request latency, from the planned send time").with_lag(LAG),
         Stream::nanoseconds("service", "service time, from the actual send"),
         Stream::nanoseconds(LAG, lag),
     ]
@@ -188,14 +189,14 @@ fn record_answer(pen: &mut Pen<'_>, flight: &Flight, kind: Option<StreamId>, now
     if let Some(kind) = kind {
         pen.record(flight.planned, kind, latency);
     }
-    pen.count(flight.planned, Counter::COMPLETED);
+    pen.complete(flight.planned, now);
 }
 
-/// Records a request that is being sent.
-fn record_start(pen: &mut Pen<'_>, due: &Due, now: u64) {
-    pen.count(due.planned, Counter::STARTED);
-    if !due.queued {
-        pen.record(due.planned, STREAM_LAG, now.saturating_sub(due.planned));
+/// Records a request that is sent. One that had to wait for a place was not late because of the generator.
+fn record_sent(pen: &mut Pen<'_>, flight: &Flight) {
+    pen.count(flight.planned, Counter::STARTED);
+    if !flight.queued {
+        pen.record(flight.planned, STREAM_LAG, flight.sent.saturating_sub(flight.planned));
     }
 }
 

@@ -17,9 +17,9 @@ use rt::net::TcpStream;
 use rt::runtime::Handle;
 use rt::time::{Instant, Sleep, sleep};
 
-use super::lane::{Flight, Lane};
-use super::{COUNT_QUEUED, LoadPlan, Talk, lost, record_answer, record_start};
-use crate::load::{Arrivals, DRAIN, LOOK_UP, OpenLoop};
+use super::lane::Lane;
+use super::{COUNT_QUEUED, LoadPlan, Talk, lost, record_answer, record_sent};
+use crate::load::{Arrivals, DRAIN, LOOK_UP, OpenLoop, part};
 use crate::record::Counter;
 use crate::wire::Failure;
 use crate::workload::Run;
@@ -39,7 +39,7 @@ pub(super) fn run<T: Talk>(
         let arrivals = Arrivals::new(plan.process, plan.rate, (i, sources), plan.seed);
         let mut client = Client {
             run: run.clone(),
-            open: OpenLoop::new(arrivals, plan.max_queue.div_ceil(sources)),
+            open: OpenLoop::new(arrivals, part(plan.max_queue, (i, sources))),
             lane: Lane::new(talk, plan.max_in_flight),
             buffer: vec![0; BUFFER],
         };
@@ -49,7 +49,7 @@ pub(super) fn run<T: Talk>(
             if result.is_err() {
                 client.count_unanswered();
                 // The others need not go on.
-                client.run.window.close(client.run.window.now());
+                client.run.window.close_soon();
             }
             // Nobody waits any more after another one's failure.
             let _ = ended.send(result);
@@ -92,18 +92,20 @@ impl<T: Talk> Client<T> {
     ) -> Poll<Result<(), Failure>> {
         loop {
             let (now, end) = (self.run.window.now(), self.run.window.end());
-            self.start_due(now.min(end));
+            if now < end {
+                self.start_due(now);
+            } else {
+                self.open.end(end, &mut self.run.recorder.pen());
+            }
             if let Poll::Ready(Err(error)) = self.write(cx, socket) {
                 return Poll::Ready(Err(lost(&error)));
             }
             if let Poll::Ready(Err(failure)) = self.read(cx, socket) {
                 return Poll::Ready(Err(failure));
             }
-            if now >= end {
-                self.open.give_up(&mut self.run.recorder.pen());
-                if self.lane.in_flight() == 0 || now >= end.saturating_add(DRAIN.as_nanos() as u64) {
-                    return Poll::Ready(Ok(()));
-                }
+            let drained = self.lane.in_flight() == 0 || now >= end.saturating_add(DRAIN.as_nanos() as u64);
+            if now >= end && drained {
+                return Poll::Ready(Ok(()));
             }
             if self.open.has_due() && self.lane.has_room() {
                 continue;
@@ -117,17 +119,20 @@ impl<T: Talk> Client<T> {
 
     fn start_due(&mut self, until: u64) {
         let mut pen = self.run.recorder.pen();
-        self.open.advance(until, &mut pen);
+        self.open.advance(until, self.lane.room(), &mut pen);
         while self.lane.has_room() {
             let Some(due) = self.open.take() else { return };
-            let sent = self.run.window.now();
-            record_start(&mut pen, &due, sent);
-            self.lane.start(Flight { planned: due.planned, sent });
+            self.lane.start(due);
         }
         self.open.queue_up(&mut pen, COUNT_QUEUED);
     }
 
     fn write(&mut self, cx: &mut Context<'_>, socket: &mut TcpStream) -> Poll<io::Result<()>> {
+        if self.lane.has_unsent() {
+            let now = self.run.window.now();
+            let mut pen = self.run.recorder.pen();
+            self.lane.send(now, |flight| record_sent(&mut pen, &flight));
+        }
         while !self.lane.pending().is_empty() {
             let n = ready!(Pin::new(&mut *socket).poll_write(cx, self.lane.pending()))?;
             self.lane.wrote(n);

@@ -15,11 +15,11 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::lane::{Flight, Lane};
-use super::{COUNT_QUEUED, LoadPlan, Talk, lost, record_answer, record_start};
+use super::lane::Lane;
+use super::{COUNT_QUEUED, LoadPlan, Talk, lost, record_answer, record_sent};
 use crate::load::pace::{Foresight, sharpen_sleep};
 use crate::load::thread::{join_threads, start_thread};
-use crate::load::{Alarm, Arrivals, DRAIN, LOOK_UP, OpenLoop};
+use crate::load::{Alarm, Arrivals, DRAIN, LOOK_UP, OpenLoop, part};
 use crate::record::Counter;
 use crate::wire::Failure;
 use crate::workload::Run;
@@ -47,7 +47,7 @@ pub(super) fn run<T: Talk>(
                     Client::new(run, plan, share, (i, threads)).and_then(|mut client| client.drive());
                 if result.is_err() {
                     // The others need not go on.
-                    run.window.close(run.window.now());
+                    run.window.close_soon();
                 }
                 result
             };
@@ -72,9 +72,11 @@ struct Client<'a, T> {
     connections: Vec<Connection<T>>,
     /// Connections that can take a request, in turn.
     roomy: VecDeque<usize>,
-    /// Connections with new bytes to send.
+    /// Connections with requests to send, in the order in which those were started.
     unsent: Vec<usize>,
     in_flight: usize,
+    /// Requests under way at most, over all connections.
+    places: usize,
     poll: Poll,
     alarm: Alarm,
     foresight: Foresight,
@@ -103,7 +105,8 @@ impl<'a, T: Talk> Client<'a, T> {
         let arrivals = Arrivals::new(plan.process, plan.rate, place, plan.seed);
         Ok(Self {
             run,
-            open: OpenLoop::new(arrivals, plan.max_queue),
+            open: OpenLoop::new(arrivals, part(plan.max_queue, place)),
+            places: connections.len().saturating_mul(plan.max_in_flight),
             roomy: (0..connections.len()).collect(),
             connections,
             unsent: Vec::new(),
@@ -121,16 +124,14 @@ impl<'a, T: Talk> Client<'a, T> {
         let drain = DRAIN.as_nanos() as u64;
         loop {
             let (now, end) = (self.run.window.now(), self.run.window.end());
-            self.start_due(now.min(end));
-            if now >= end {
-                self.open.give_up(&mut self.run.recorder.pen());
+            if now < end {
+                self.start_due(now);
+                self.send_due()?;
+            } else {
+                self.open.end(end, &mut self.run.recorder.pen());
                 if self.in_flight == 0 || now >= end.saturating_add(drain) {
                     return Ok(());
                 }
-            }
-            while let Some(i) = self.unsent.pop() {
-                self.connections[i].unsent = false;
-                self.write(i)?;
             }
             let asleep = self.run.window.now();
             let sleep = self.time_to_sleep(asleep, end);
@@ -165,7 +166,7 @@ impl<'a, T: Talk> Client<'a, T> {
             return;
         }
         let mut pen = self.run.recorder.pen();
-        self.open.advance(until, &mut pen);
+        self.open.advance(until, self.places - self.in_flight, &mut pen);
         while self.open.has_due() {
             let Some(i) = self.roomy.pop_front() else {
                 self.open.queue_up(&mut pen, COUNT_QUEUED);
@@ -174,9 +175,7 @@ impl<'a, T: Talk> Client<'a, T> {
             let connection = &mut self.connections[i];
             connection.offered = false;
             let Some(due) = self.open.take() else { return };
-            let sent = self.run.window.now();
-            record_start(&mut pen, &due, sent);
-            connection.lane.start(Flight { planned: due.planned, sent });
+            connection.lane.start(due);
             self.in_flight += 1;
             if connection.lane.has_room() {
                 connection.offered = true;
@@ -187,6 +186,22 @@ impl<'a, T: Talk> Client<'a, T> {
                 self.unsent.push(i);
             }
         }
+    }
+
+    /// Sends what [`start_due`](Self::start_due) started, in that order.
+    fn send_due(&mut self) -> Result<(), Failure> {
+        for at in 0..self.unsent.len() {
+            let i = self.unsent[at];
+            let Connection { lane, unsent, .. } = &mut self.connections[i];
+            *unsent = false;
+            let now = self.run.window.now();
+            let mut pen = self.run.recorder.pen();
+            lane.send(now, |flight| record_sent(&mut pen, &flight));
+            drop(pen);
+            self.write(i)?;
+        }
+        self.unsent.clear();
+        Ok(())
     }
 
     /// How long nothing is to be done unless an answer comes, in nanoseconds.
