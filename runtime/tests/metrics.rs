@@ -486,6 +486,21 @@ fn time_awake_is_counted(new: fn() -> Rt) {
         assert!(!is_at_rest || busy() == all, "{:?} more", busy() - all);
         is_at_rest
     });
+    // A worker that always has a task does not sleep, and its time is counted meanwhile.
+    let counted = rt.spawn(async move {
+        let busy =
+            || (0..metrics.num_workers()).map(|worker| metrics.worker_total_busy_duration(worker)).sum();
+        let before: Duration = busy();
+        std::thread::sleep(nap);
+        for _ in 0..1_000_000 {
+            yield_now().await;
+            if busy() >= before + nap {
+                return true;
+            }
+        }
+        false
+    });
+    assert!(rt.block_on(counted).unwrap());
 }
 
 #[test]

@@ -260,7 +260,8 @@ impl RuntimeMetrics {
         self.worker(worker).timers_fired.get()
     }
 
-    /// Time that one worker was awake, up to the last time that it went to sleep.
+    /// Time that one worker was awake, up to its last look at the clock: before it went to sleep, or after some dozens of
+    /// polls. With [`worker_running_poll_duration`](Self::worker_running_poll_duration) added it is the time until now.
     #[track_caller]
     pub fn worker_total_busy_duration(&self, worker: usize) -> Duration {
         Duration::from_nanos(self.worker(worker).busy_ns.get())

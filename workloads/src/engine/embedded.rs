@@ -81,7 +81,10 @@ pub(super) fn counters(handle: &Handle) -> RuntimeCounters {
     let metrics = handle.metrics();
     let workers = 0..metrics.num_workers();
     let worker = |i| {
-        let busy = u64::try_from(metrics.worker_total_busy_duration(i).as_nanos()).unwrap_or(u64::MAX);
+        // The poll that runs is not in the sum yet, and may have run for all of a slice.
+        let busy = metrics.worker_total_busy_duration(i)
+            + metrics.worker_running_poll_duration(i).unwrap_or_default();
+        let busy = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
         by_name([
             ("polls", metrics.worker_poll_count(i)),
             ("parks", metrics.worker_park_count(i)),

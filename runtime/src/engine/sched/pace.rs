@@ -73,7 +73,10 @@ impl<P: Policy> Worker<P> {
     #[inline]
     pub(super) fn keep_time(&self, core: &mut Core<P>) {
         if self.counters().polls.get().wrapping_sub(core.pace.polls) >= MIN_POLLS {
-            self.looked_at_clock(core, Instant::now());
+            let now = Instant::now();
+            // Here as well as before a sleep: a worker that always has work does not sleep.
+            self.awake_until(core, now);
+            self.looked_at_clock(core, now);
         }
     }
 }
