@@ -210,6 +210,33 @@ fn a_run_without_samples_is_a_failure() {
 }
 
 #[test]
+fn a_run_whose_counts_do_not_balance_is_a_failure_and_its_report_has_them() {
+    for (fault, part, completed) in [
+        ("unbalanced in run", "20 operations were planned; 18 started, 0 dropped and 0 not started", 20),
+        (
+            "nothing completed in run",
+            "no operation that was planned in the window completed: 20 were planned",
+            0,
+        ),
+    ] {
+        let dir = dir();
+        let plugin = faulty(&dir, fault);
+        let ran = run(&dir, &plugin, "raw", "");
+        assert_eq!(ran.code, Some(1), "{}", ran.said);
+        assert_said(&ran, &plugin, &[part]);
+        assert!(ran.printed.contains("raw  failed"), "{}", ran.printed);
+        let report = report(&dir).unwrap();
+        let workload = &report["workloads"][0];
+        assert_eq!(report["status"], "failed");
+        assert!(workload["failure"]["message"].as_str().unwrap().contains(part), "{}", workload["failure"]);
+        assert_eq!(workload["counts"]["completed"], completed);
+        let folder = fs::read_dir(dir.path().join("reports")).unwrap().next().unwrap().unwrap().path();
+        let page = fs::read_to_string(folder.join("index.html")).unwrap();
+        assert!(page.contains("The run failed.") && page.contains(&part[..20]), "{page}");
+    }
+}
+
+#[test]
 fn a_run_that_never_ends_is_killed_with_its_group_and_keeps_its_slices() {
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -366,6 +393,12 @@ fn the_documented_exit_codes_are_the_real_ones() {
             "it ended well without a single sample in the window" => {
                 run(&dir, &faulty(&dir, "no samples in run"), "raw", "").code
             }
+            "its counts do not balance, or it completed nothing" => {
+                let unbalanced = run(&dir, &faulty(&dir, "unbalanced in run"), "raw", "");
+                let idle = run(&dir, &faulty(&dir, "nothing completed in run"), "raw", "");
+                assert_eq!(unbalanced.code, idle.code);
+                idle.code
+            }
             "bad manners: it prints, leaves threads, has its own subscriber, allocator or compiler" => {
                 run(&dir, &faulty(&dir, "print in run"), "raw", "").code
             }
@@ -375,7 +408,7 @@ fn the_documented_exit_codes_are_the_real_ones() {
     let text = include_str!("../docs/plugins.md");
     let table = text.split("| what happened | exit code |\n|---|---|\n").nth(1).unwrap();
     let rows: Vec<_> = table.lines().map_while(|line| line.strip_prefix("| ")?.split_once(" | ")).collect();
-    assert_eq!(rows.len(), 6);
+    assert_eq!(rows.len(), 7);
     for (what, code) in rows {
         let documented: i32 = code.split([',', ' ']).next().unwrap().parse().unwrap();
         assert_eq!(meet(what), Some(documented), "{what}");

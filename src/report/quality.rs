@@ -53,7 +53,9 @@ pub(super) fn of_workload(
         involuntary_switches(workload, cores),
         unreadable(measured.unreadable),
     ];
-    let samples = workload.streams.iter().filter_map(samples);
+    // Where nothing was completed, that is said as the reason why the run failed.
+    let failed = workload.status == Status::Failed && counted(workload, count::COMPLETED) == 0;
+    let samples = workload.streams.iter().filter(|_| !failed).filter_map(samples);
     let own = measured.record.warnings.iter().map(|text| Warning {
         kind: WarningKind::Workload,
         text: text.clone(),

@@ -241,8 +241,11 @@ fn work(workload: &Workload) -> Option<String> {
     let account = workload.account.as_ref()?;
     let busy = sum("busy_ns")? / workers.len() as f64 / (account.end_ns - account.start_ns) as f64;
     let number = workers.len();
-    let mut text =
-        format!("{number} worker{} awake for {:.0} %", if number == 1 { "" } else { "s" }, busy * 100.0);
+    let mut text = format!(
+        "{number} worker{} awake for {:.0} %",
+        if number == 1 { "" } else { "s" },
+        (busy * 100.0).min(100.0)
+    );
     let each = |name| {
         let count = sum(name).filter(|_| account.completed > 0)?;
         Some(format!("{} {name}", units::significant(count / account.completed as f64)))

@@ -183,12 +183,12 @@ fn something_was_done(counts: &BTreeMap<String, u64>) -> Result<(), Failure> {
     Err(Failure {
         is_input: false,
         message: format!(
-            "no operation completed within the window: {planned} were planned, {} started, {} dropped, {} not started; \
-             {} completed after it",
+            "no operation that was planned in the window {}: {planned} were planned, {} started, {} dropped, {} not \
+             started",
+            if of(count::COMPLETED) > 0 { "completed before its end" } else { "completed" },
             of(count::STARTED),
             of(count::DROPPED),
             of(count::NOT_STARTED),
-            of(count::DRAINED),
         ),
         hint: Some(hint.to_owned()),
     })
@@ -321,6 +321,6 @@ mod tests {
         // All of it after the end: a rate of zero.
         let drained = [(count::PLANNED, 1), (count::STARTED, 1), (count::COMPLETED, 1), (count::DRAINED, 1)];
         let failure = none(&[&drained[..], &[(count::COMPLETED_IN_WINDOW, 0)]].concat());
-        assert!(failure.message.contains("1 completed after it"), "{failure}");
+        assert!(failure.message.contains("completed before its end: 1 were planned"), "{failure}");
     }
 }
