@@ -12,16 +12,22 @@ use workloads::wire::EngineKind;
 use super::args::{duration, warmup};
 use crate::compare::model::Allowed;
 use crate::engines;
-use crate::profile::{Metric, blocks_in_range, noise_limit_in_range};
+use crate::profile::{Gates, blocks_in_range, cut_gate, noise_limit_in_range};
 
 pub(super) const COMPARE_HELP: &str = "\
 Every run is a fresh process. A block runs all sides and then all of them again in reverse order, so
-that drift cancels; a seeded coin says who is first. With `[compare]` and `[compare.gate]` a profile
-says how many blocks there are and which metrics decide, each with the change that does not matter.
-With one profile and no other side, the profile is compared with itself: what is found is noise.
+that drift cancels; a seeded coin says who is first. How many blocks there are follows from the gates
+and the sides, and how long they take is said before the first run. With one profile and no other
+side, the profile is compared with itself: what is found is noise.
 
-Verdicts: IMPROVED, REGRESSED (significant, and beyond the margin), EQUIVALENT (the change is within
-the margin, with 95 % confidence), INCONCLUSIVE (these blocks cannot tell; how many could is said).
+Verdicts on a change: REGRESSED, IMPROVED (significant, and beyond the margin), EQUIVALENT (within the
+margin, with 95 % confidence), NOT WORSE (not worse by the margin or more, with 95 % confidence),
+INCONCLUSIVE (these blocks cannot tell; what it would take is said). On a limit: WITHIN, EXCEEDED.
+
+A gate is METRIC=MARGIN, METRIC<LIMIT or METRIC>LIMIT. A metric is p50, p99 or any other percentile of
+the workload's first stream, STREAM.p99 of another one, *.p99 of all others, throughput, cpu, switches,
+or a counter of the workload or the runtime, for each operation. `5%?` decides only where the runs
+allow it, `-5%` where less is worse; METRIC=off and all=off take gates away.
 
 Results are kept block by block in DIR/compare-<name>-<UTC time>/; see docs/compare.md.
 
@@ -29,16 +35,17 @@ Examples:
   rtbench compare a.toml b.toml
   rtbench compare --flavors multi_thread,current_thread,local configs/server.toml
   rtbench compare --set runtime.lifo_slot=true,false configs/server.toml
-  rtbench compare --engine embedded,tokio configs/server.toml --gate p99=5%
-  rtbench compare --baseline-program old/rtbench configs/server.toml
+  rtbench compare --engine embedded,tokio configs/server.toml --gate p99=5% --gate 'p99<2ms'
+  rtbench compare --baseline-program old/rtbench configs/server.toml --time 10m
   rtbench compare --resume reports/compare-server-20261121T074500Z
 
 Exit codes:
-  0    no regression
-  1    a run failed, or a plug-in cannot be used
+  0    no regression: each gate was shown not to be worse; or no metric decides
+  1    a run failed, a plug-in cannot be used, or all is well but a file could not be written
   2    bad input
-  3    a metric regressed
-  4    a metric is inconclusive, and `inconclusive = \"fail\"` or --fail-on-inconclusive
+  3    a metric regressed, or a limit was exceeded
+  4    inconclusive: nothing regressed as far as is known, and that is not enough; 0 with
+       `inconclusive = \"pass\"` or --inconclusive pass
   5    too noisy: equal runs differ by more than `noise_limit` margins
   130  interrupted (Ctrl-C); go on with --resume";
 
@@ -60,6 +67,11 @@ pub(super) struct Compare {
     #[arg(long = "set", value_name = "KEY=V1,V2", conflicts_with = "resume")]
     pub(super) settings: Vec<String>,
 
+    /// Compare the profile with itself, so many times: what is found is noise
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=10),
+        conflicts_with_all = ["resume", "flavors", "baseline", "baseline_program"])]
+    pub(super) sides: Option<u8>,
+
     /// Compare with the first side of an earlier comparison, measured then; unpaired
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub(super) baseline: Option<PathBuf>,
@@ -72,9 +84,13 @@ pub(super) struct Compare {
     #[arg(long, value_name = "DIR", conflicts_with = "profiles")]
     pub(super) resume: Option<PathBuf>,
 
-    /// Blocks of each workload
+    /// Blocks of each workload; by default as many as the gates need, and 15 at least
     #[arg(long, value_name = "N", value_parser = blocks, conflicts_with = "resume")]
     pub(super) blocks: Option<u64>,
+
+    /// As many blocks as fit into this time, such as 5m
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["resume", "blocks"])]
+    pub(super) time: Option<Duration>,
 
     /// Load before the window of each run, such as 500ms
     #[arg(long, value_name = "TIME", value_parser = warmup, conflicts_with = "resume")]
@@ -84,21 +100,21 @@ pub(super) struct Compare {
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "resume")]
     pub(super) duration: Option<Duration>,
 
-    /// Under 40 seconds for one workload: 8 blocks of short runs, which see only large changes
+    /// Short runs and few blocks, which see only large changes: under 40 seconds for one workload and two sides
     #[arg(long, conflicts_with = "resume")]
     pub(super) quick: bool,
 
-    /// Have a metric decide, with its margin: p99=5%; or not: p99=off. Metrics: p50, p99, throughput, cpu, switches
-    #[arg(long, value_name = "METRIC=MARGIN", value_parser = gate, conflicts_with = "resume")]
+    /// Have a metric decide, by a change: p99=5%, foreign.p99=5%, polls=10%; by a limit: p99<2ms; or not: p99=off
+    #[arg(long, value_name = "METRIC=GATE", value_parser = gate, conflicts_with = "resume")]
     pub(super) gate: Vec<(String, String)>,
 
     /// The noise between equal runs above which only a regression is told of a metric, in margins of that metric
     #[arg(long, value_name = "N", value_parser = noise_limit, conflicts_with = "resume")]
     pub(super) noise_limit: Option<u64>,
 
-    /// End with exit code 4 where a metric is inconclusive
-    #[arg(long, conflicts_with = "resume")]
-    pub(super) fail_on_inconclusive: bool,
+    /// Whether a comparison that cannot tell ends with exit code 4, or with 0; "fail" where nobody says
+    #[arg(long, value_name = "POLICY", conflicts_with = "resume")]
+    pub(super) inconclusive: Option<Inconclusive>,
 
     /// Compare although this differs
     #[arg(long, value_name = "WHAT", value_delimiter = ',', conflicts_with = "resume")]
@@ -133,11 +149,27 @@ pub(super) struct Compare {
     pub(super) quiet: bool,
 }
 
+/// What becomes of a comparison that cannot tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Inconclusive {
+    /// Exit code 0
+    Pass,
+    /// Exit code 4
+    Fail,
+}
+
+impl Inconclusive {
+    pub(super) fn fails(self) -> bool {
+        self == Self::Fail
+    }
+}
+
 pub(super) const HISTORY_HELP: &str = "\
 FILE is what `rtbench compare --history FILE` appends to, one line of JSON for each pair of sides.
 
-Each metric of each workload is a series: a change point is where its level changed, by E-divisive
-means with a t test (p < 0.001). A history advises; it is no gate, for its runs have no partners.
+What was measured with the same plan on the same engine, host and program is a series. A change point
+is where its level changed, by binary segmentation and Welch's test, at most 1 series in 20 wrongly.
+A history advises; it is no gate, for its runs have no partners.
 
 Examples:
   rtbench history bench.jsonl
@@ -176,8 +208,8 @@ fn flavor(text: &str) -> Result<String, String> {
 }
 
 fn gate(text: &str) -> Result<(String, String), String> {
-    let (name, margin) = text.split_once('=').ok_or("expected METRIC=MARGIN, such as p99=5%")?;
+    let (name, gate) = cut_gate(text)?;
     // The value is checked here, so that the command line is refused before anything is read.
-    crate::profile::set_gate(&mut std::collections::BTreeMap::<Metric, f64>::new(), name, margin)?;
-    Ok((name.to_owned(), margin.to_owned()))
+    crate::profile::set_gate(&mut Gates::new(), name, gate)?;
+    Ok((name.to_owned(), gate.to_owned()))
 }

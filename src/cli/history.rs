@@ -5,8 +5,8 @@
 
 use anyhow::{Context, Result};
 
-use super::Exit;
 use super::compare_args::History;
+use super::{Exit, publish};
 use crate::compare::folder::compared;
 use crate::{history, term};
 
@@ -21,14 +21,13 @@ pub(super) fn history(args: &History) -> Result<Exit> {
         comparisons.push(compared(&folder.join("compare.json")).context("nothing was added")?);
     }
     for comparison in &comparisons {
-        history::append(&args.file, comparison, args.label.as_deref())?;
+        publish::add(&args.file, comparison, args.label.as_deref())?;
     }
     let lines = history::read(&args.file)?;
-    let series = history::series(&lines);
+    let groups = history::groups(&lines);
+    term::print(&history::text(&groups, term::columns()))?;
     if let Some(page) = &args.page {
-        let html = history::page(&series)?;
-        std::fs::write(page, html).with_context(|| format!("cannot write {}", page.display()))?;
+        publish::write(page, &history::page(&groups)?)?;
     }
-    term::print(&history::text(&series))?;
     Ok(Exit::Success)
 }

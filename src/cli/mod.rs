@@ -4,13 +4,17 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod axis;
+mod baseline;
 mod check;
 mod compare;
 mod compare_args;
+mod differences;
 mod hint;
 mod history;
 mod list;
 mod plugin;
+mod publish;
 mod run;
 mod sides;
 
@@ -147,18 +151,20 @@ mod tests {
     }
 
     #[test]
-    fn quick_is_eight_blocks_of_short_runs() {
-        let setup = |more: &[&str]| {
+    fn quick_is_short_runs_and_few_blocks() {
+        let prepared = |more: &[&str]| {
             let words = [&["rtbench", "compare", "configs/spawn_flood.toml"], more].concat();
             let Command::Compare(args) = parsed(&words).unwrap() else { panic!("{words:?}") };
-            sides::setup(&args).unwrap().0
+            let sides::Prepared { mut setup, asked, .. } = sides::prepare(&args).unwrap();
+            setup.blocks = crate::compare::effort::blocks(&setup, None, asked).unwrap();
+            setup
         };
-        let quick = setup(&["--quick"]);
+        let quick = prepared(&["--quick"]);
         let plan = &quick.sides[0].plans[0];
         let times = [plan.warmup_ns, plan.duration_ns].map(Duration::from_nanos);
-        assert_eq!((quick.quick, quick.blocks, times), (true, 8, [150, 600].map(Duration::from_millis)));
-        assert_eq!(setup(&["--quick", "--blocks", "9"]).blocks, 9, "what is asked for wins");
-        assert_eq!((setup(&[]).quick, setup(&[]).blocks), (false, 12));
+        assert_eq!((quick.quick, times), (true, [150, 600].map(Duration::from_millis)));
+        assert_eq!(prepared(&["--quick", "--blocks", "9"]).blocks, 9, "what is asked for wins");
+        assert_eq!((prepared(&[]).quick, prepared(&[]).blocks), (false, 15));
     }
 
     #[test]
@@ -166,6 +172,7 @@ mod tests {
         use crate::compare::model::Outcome::*;
         let codes = [
             (Pass, 0),
+            (NotJudged, 0),
             (RunFailed, 1),
             (BadInput, 2),
             (Regression, 3),
@@ -174,7 +181,8 @@ mod tests {
             (Interrupted, 130),
         ];
         for (outcome, code) in codes {
-            assert_eq!(Exit::from(outcome) as u8, code, "{outcome:?}");
+            assert_eq!(compare::exit(outcome, true) as u8, code, "{outcome:?}");
         }
+        assert_eq!(compare::exit(Inconclusive, false) as u8, 0, "by policy");
     }
 }

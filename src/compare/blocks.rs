@@ -3,7 +3,7 @@
 //! Next file to read: `run.rs`.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::time::Instant;
 
 use anyhow::Result;
 use fastrand::Rng;
@@ -28,6 +28,16 @@ pub(crate) struct Place {
     pub(crate) run: usize,
     /// Runs that are left, this one included, if nothing is disturbed.
     pub(crate) left: u64,
+}
+
+/// How many blocks of a workload are in each state. Of each number, the last attempt counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) kept: u64,
+    pub(crate) redone: u64,
+    pub(crate) failed: u64,
+    /// Of the kept ones, those during which the machine was disturbed.
+    pub(crate) disturbed: u64,
 }
 
 /// What the loop needs done.
@@ -69,7 +79,8 @@ pub(crate) fn order(seed: u64, workload: usize, block: u64, sides: usize) -> Vec
     [order, back].concat()
 }
 
-/// Measures the blocks that `blocks` does not have yet, and adds them to it.
+/// Measures the blocks that `blocks` does not have yet, and adds them to it. Those that failed before it began are
+/// measured again.
 ///
 /// Workloads take turns, so that all of them have about as many blocks whenever it ends.
 ///
@@ -78,13 +89,15 @@ pub(crate) fn order(seed: u64, workload: usize, block: u64, sides: usize) -> Vec
 /// A block that cannot be kept.
 pub(crate) fn measure(setup: &Setup, blocks: &mut Vec<Block>, hands: &mut impl Hands) -> Result<End> {
     let per_block = 2 * setup.sides.len() as u64;
+    let before = blocks.len();
     // So that already the first block can be told from what is usual here.
-    let usual: Vec<Reading> = (0..sentinel::FEWEST).map(|_| hands.read()).collect();
+    let readings = |hands: &mut _| (0..=per_block).map(|_| Hands::read(hands)).collect();
+    let usual: Vec<Vec<Reading>> = (0..sentinel::FEWEST).map(|_| readings(hands)).collect();
     for number in 1..=setup.blocks {
         for workload in 0..setup.workloads.len() {
-            while !is_there(blocks, workload, number) {
+            while !is_there(blocks, before, workload, number) {
                 let attempt = 1 + attempts(blocks, workload, number);
-                let open = |&(of, nth): &(usize, u64)| !is_there(blocks, of, nth);
+                let open = |&(of, nth): &(usize, u64)| !is_there(blocks, before, of, nth);
                 let all =
                     (1..=setup.blocks).flat_map(|nth| (0..setup.workloads.len()).map(move |of| (of, nth)));
                 let left = per_block * all.filter(open).count() as u64;
@@ -96,7 +109,7 @@ pub(crate) fn measure(setup: &Setup, blocks: &mut Vec<Block>, hands: &mut impl H
                 let is_input = block.runs.iter().flat_map(|run| &run.failure).any(|failure| failure.is_input);
                 blocks.push(block);
                 let failed = |block: &&Block| block.state == State::Failed && block.workload == workload;
-                if is_input || blocks.iter().filter(failed).count() >= MOST_FAILURES {
+                if is_input || blocks[before..].iter().filter(failed).count() >= MOST_FAILURES {
                     return Ok(End::GaveUp);
                 }
             }
@@ -109,11 +122,12 @@ pub(crate) fn measure(setup: &Setup, blocks: &mut Vec<Block>, hands: &mut impl H
 fn one(
     setup: &Setup,
     blocks: &[Block],
-    usual: &[Reading],
+    usual: &[Vec<Reading>],
     place: Place,
     hands: &mut impl Hands,
 ) -> Option<Block> {
     let Place { workload, block: number, attempt, left, .. } = place;
+    let began = Instant::now();
     let mut block = Block {
         workload,
         number,
@@ -123,6 +137,8 @@ fn one(
         runs: Vec::new(),
         // What was stolen since the reading before this one was stolen from no run.
         readings: vec![Reading { stolen: None, ..hands.read() }],
+        took_ns: 0,
+        plan: String::new(),
     };
     for (nth, side) in order(setup.seed, workload, number, setup.sides.len()).into_iter().enumerate() {
         let run = hands.run(Place { run: nth, left: left - nth as u64, ..place }, side)?;
@@ -134,9 +150,10 @@ fn one(
             return Some(block);
         }
     }
+    block.took_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     // The readings alone decide whether it is done again, never the runs.
-    let seen = blocks.iter().chain([&block]).flat_map(|block| &block.readings);
-    let usual: Vec<Reading> = usual.iter().chain(seen).copied().collect();
+    let seen = blocks.iter().filter(|block| block.state != State::Failed).map(|block| &block.readings);
+    let usual: Vec<&[Reading]> = usual.iter().chain(seen).map(Vec::as_slice).collect();
     block.disturbed = sentinel::disturbance(&usual, &block.readings);
     let redone = |block: &&Block| block.state == State::Redone && block.workload == workload;
     if block.disturbed.is_some() && blocks.iter().filter(redone).count() < redos(setup.blocks) {
@@ -145,34 +162,53 @@ fn one(
     Some(block)
 }
 
-/// How many blocks of a workload may be measured again: a fifth of them, and one in any case.
+/// How many blocks of a workload may be measured again: a fifth of them, rounded up.
 pub(crate) fn redos(blocks: u64) -> usize {
-    (blocks / REDO).max(1) as usize
+    blocks.div_ceil(REDO) as usize
 }
 
-fn is_there(blocks: &[Block], workload: usize, number: u64) -> bool {
-    blocks
-        .iter()
-        .any(|block| (block.workload, block.number) == (workload, number) && block.state != State::Redone)
+/// Whether a block needs no further attempt. Those before `before` are from an earlier session.
+fn is_there(blocks: &[Block], before: usize, workload: usize, number: u64) -> bool {
+    let is_it = |block: &Block| (block.workload, block.number) == (workload, number);
+    blocks.iter().enumerate().any(|(nth, block)| {
+        is_it(block)
+            && match block.state {
+                State::Kept => true,
+                State::Failed => nth >= before,
+                State::Redone => false,
+            }
+    })
+}
+
+/// How many blocks of all workloads are to be measured, if none has to be measured twice.
+pub(crate) fn left(setup: &Setup, blocks: &[Block]) -> u64 {
+    let open = |workload: usize| {
+        (1..=setup.blocks).filter(move |number| !is_there(blocks, blocks.len(), workload, *number)).count()
+    };
+    (0..setup.workloads.len()).map(open).sum::<usize>() as u64
 }
 
 fn attempts(blocks: &[Block], workload: usize, number: u64) -> u64 {
     blocks.iter().filter(|block| (block.workload, block.number) == (workload, number)).count() as u64
 }
 
+/// Whether a block was measured again later.
+pub(crate) fn is_superseded(blocks: &[Block], block: &Block) -> bool {
+    let of = |block: &Block| (block.workload, block.number);
+    blocks.iter().any(|other| of(other) == of(block) && other.attempt > block.attempt)
+}
+
 /// How many blocks of a workload are in each state.
-pub(crate) fn tally(blocks: &[Block], workload: usize) -> BTreeMap<&'static str, u64> {
-    let mut tally = BTreeMap::new();
+pub(crate) fn tally(blocks: &[Block], workload: usize) -> Tally {
+    let mut tally = Tally::default();
     for block in blocks.iter().filter(|block| block.workload == workload) {
-        let state = match block.state {
-            State::Kept => "kept",
-            State::Redone => "redone",
-            State::Failed => "failed",
-        };
-        *tally.entry(state).or_default() += 1;
-        if block.state == State::Kept && block.disturbed.is_some() {
-            *tally.entry("disturbed").or_default() += 1;
+        match block.state {
+            State::Kept => tally.kept += 1,
+            State::Redone => tally.redone += 1,
+            State::Failed if is_superseded(blocks, block) => {}
+            State::Failed => tally.failed += 1,
         }
+        tally.disturbed += u64::from(block.state == State::Kept && block.disturbed.is_some());
     }
     tally
 }

@@ -1,7 +1,7 @@
 //! Comparing: the same load on two or more sides, in an order that cancels drift, and a verdict on each metric.
 //!
 //! ```text
-//! command line -> Setup (model) -> blocks, order -> folder (a file for each block) -> judge -> outputs
+//! command line -> Setup (model), effort -> blocks, order -> folder (a file for each block) -> judge -> outputs
 //!                                    \-> session (one run), sentinel (is the machine quiet?)
 //! ```
 //!
@@ -14,12 +14,17 @@
 
 pub(crate) mod blocks;
 pub(crate) mod curves;
+pub(crate) mod effort;
+pub(crate) mod files;
 pub(crate) mod folder;
 pub(crate) mod judge;
+pub(crate) mod known;
 pub(crate) mod model;
 pub(crate) mod output;
 pub(crate) mod run;
 pub(crate) mod sentinel;
 pub(crate) mod series;
 #[cfg(test)]
-mod simulated;
+pub(crate) mod simulated;
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use workloads::wire::{Plan, Unit};
 
 use super::sentinel::Reading;
-use crate::profile::Metric;
+use crate::profile::{Gates, Limit, Metric};
 use crate::report::{Machine, Tool};
 
 /// The format of `plan.json` and of the blocks.
@@ -21,7 +21,7 @@ pub(crate) const PLAN_SCHEMA: &str = "rtbench-comparison-plan";
 /// The format of `compare.json`.
 pub(crate) const SCHEMA: &str = "rtbench-compare";
 /// Version of both.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// The chance to call a difference where there is none, over all gated metrics together.
 pub(crate) const ALPHA: f64 = 0.05;
 
@@ -42,8 +42,8 @@ pub(crate) struct Setup {
     pub(crate) quick: bool,
     /// For each workload.
     pub(crate) blocks: u64,
-    /// The metrics that decide, each with its margin.
-    pub(crate) gates: BTreeMap<Metric, f64>,
+    /// The metrics that decide.
+    pub(crate) gates: Gates,
     /// The noise above which only a regression is told, in margins of each metric.
     pub(crate) noise_limit: u64,
     pub(crate) inconclusive_fails: bool,
@@ -55,6 +55,9 @@ pub(crate) struct Setup {
     pub(crate) baseline: Option<PathBuf>,
     /// Differences that the user allowed.
     pub(crate) allowed: BTreeSet<Allowed>,
+    /// What tells the programs and plug-ins of the sides from other builds, by path; this program is `rtbench`.
+    #[serde(default)]
+    pub(crate) files: BTreeMap<String, String>,
 }
 
 /// A difference between sides that is refused unless it is wanted.
@@ -100,6 +103,12 @@ pub(crate) struct Block {
     pub(crate) runs: Vec<Run>,
     /// Before the first run, and after each.
     pub(crate) readings: Vec<Reading>,
+    /// How long it took, in nanoseconds.
+    #[serde(default)]
+    pub(crate) took_ns: u64,
+    /// Fingerprint of the `plan.json` that it was measured for.
+    #[serde(default)]
+    pub(crate) plan: String,
 }
 
 /// What became of a block.
@@ -146,13 +155,15 @@ pub(crate) struct Failure {
 /// What one run measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Figures {
-    /// Those that are known.
+    /// Those that are known, but for counters.
     pub(crate) metrics: BTreeMap<Metric, f64>,
     /// Those that rest on too few samples to decide anything.
     pub(crate) thin: BTreeSet<Metric>,
     /// Completed operations.
     pub(crate) operations: u64,
-    /// The runtime's counters for each of them.
+    /// Which share of the operations that were due was completed. `None`: the load waits for the runtime.
+    pub(crate) reached: Option<f64>,
+    /// What the workload, the runtime and the system counted for each of them.
     pub(crate) counters: BTreeMap<String, f64>,
     /// Whether work came in faster than it was done.
     #[serde(default)]
@@ -160,13 +171,24 @@ pub(crate) struct Figures {
     /// What else the runtime tells of itself, such as `poll_time.p99`; times in nanoseconds.
     #[serde(default)]
     pub(crate) insights: BTreeMap<String, f64>,
-    /// The workload's first histogram.
-    pub(crate) histogram: Option<Histogram>,
+    /// The workload's histograms, in its order.
+    pub(crate) streams: Vec<Histogram>,
+}
+
+impl Figures {
+    /// The figure of a metric, if it has one.
+    pub(crate) fn of(&self, metric: &Metric) -> Option<f64> {
+        match metric {
+            Metric::Counter(name) => self.counters.get(name).copied(),
+            metric => self.metrics.get(metric).copied(),
+        }
+    }
 }
 
 /// A histogram with its meaning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Histogram {
+    pub(crate) name: String,
     pub(crate) title: String,
     pub(crate) unit: Unit,
     /// HdrHistogram's V2 format with DEFLATE, in base64.
@@ -208,7 +230,10 @@ pub(crate) struct Baseline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
+    /// It was shown that nothing regressed.
     Pass,
+    /// No metric decides.
+    NotJudged,
     RunFailed,
     BadInput,
     Regression,
@@ -236,32 +261,40 @@ pub(crate) struct Pair {
     pub(crate) failed: u64,
     /// Blocks that count although the machine was disturbed, because enough had been redone.
     pub(crate) disturbed: u64,
-    /// Of the values that `p50` and `p99` are of.
-    pub(crate) unit: Unit,
+    /// Percentiles of all streams, throughput and cost, and counters that decide.
     pub(crate) metrics: Vec<Judged>,
-    /// The runtime's counters, those that moved most first.
-    pub(crate) counters: Vec<Moved>,
+    /// The other counters, for each operation; those that moved most first.
+    pub(crate) counters: Vec<Judged>,
 }
 
 /// One metric of a [`Pair`]. Effects are relative changes of the candidate: 0.05 is 5 % more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Judged {
     pub(crate) metric: Metric,
-    /// `None`: it is shown and decides nothing.
+    /// Of the values that percentiles are of.
+    pub(crate) unit: Unit,
+    pub(crate) more_is_better: bool,
+    /// `None`: its change decides nothing.
     pub(crate) margin: Option<f64>,
     pub(crate) verdict: Option<Verdict>,
-    /// Why there is no clearer verdict.
+    /// Why there is no clearer verdict, or none at all.
     pub(crate) reason: Option<String>,
+    /// The limit that it must keep, if there is one.
+    pub(crate) limit: Option<Bounded>,
     /// Medians over the runs.
     pub(crate) reference: Option<f64>,
     pub(crate) candidate: Option<f64>,
+    /// Figures of both sides that are as far apart as the effect says: what is typical of the reference's blocks, and
+    /// that with the effect added.
+    pub(crate) typical: Option<(f64, f64)>,
+    /// `None`: not known, or from nothing to something.
     pub(crate) effect: Option<f64>,
     /// At 95 %.
     pub(crate) interval: Option<(f64, f64)>,
     /// At 90 %, which an equivalence within 5 % needs.
     pub(crate) interval_90: Option<(f64, f64)>,
     pub(crate) p: Option<f64>,
-    /// Whether it is significant among the gated metrics (Holm), or for the others among those (Benjamini-Hochberg).
+    /// Whether it is significant among the gates (Holm), or for the others among those (Benjamini-Hochberg).
     pub(crate) significant: bool,
     /// How much equal runs within a block differ, relative.
     pub(crate) noise_floor: Option<f64>,
@@ -273,6 +306,8 @@ pub(crate) struct Judged {
     pub(crate) blocks: u64,
     /// How many blocks would decide it, where these do not.
     pub(crate) blocks_needed: Option<u64>,
+    /// How long those would take.
+    pub(crate) seconds_needed: Option<f64>,
     /// Correlation of each block's effect with the next one's.
     pub(crate) serial_correlation: Option<f64>,
     pub(crate) too_noisy: bool,
@@ -280,40 +315,73 @@ pub(crate) struct Judged {
     pub(crate) by_block: Vec<f64>,
 }
 
-/// What is said of a gated metric.
+/// A limit, and whether the candidate keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Bounded {
+    pub(crate) limit: Limit,
+    /// `WITHIN`, `EXCEEDED` or `INCONCLUSIVE`.
+    pub(crate) verdict: Verdict,
+    /// Why it is not clearer.
+    pub(crate) reason: Option<String>,
+    /// What is typical of the candidate's blocks.
+    pub(crate) typical: Option<f64>,
+    /// Its 95 % interval.
+    pub(crate) interval: Option<(f64, f64)>,
+    pub(crate) p: Option<f64>,
+}
+
+/// What is said of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Verdict {
     Improved,
     Regressed,
+    /// No change beyond the margin, neither way.
     Equivalent,
+    /// None for the worse beyond the margin; perhaps one for the better.
+    NotWorse,
     Inconclusive,
+    /// A limit is kept.
+    Within,
+    /// ... or not.
+    Exceeded,
 }
 
 impl Verdict {
-    /// The word for it, as in the file.
+    /// The word for it.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Improved => "IMPROVED",
             Self::Regressed => "REGRESSED",
             Self::Equivalent => "EQUIVALENT",
+            Self::NotWorse => "NOT WORSE",
             Self::Inconclusive => "INCONCLUSIVE",
+            Self::Within => "WITHIN",
+            Self::Exceeded => "EXCEEDED",
         }
+    }
+
+    /// Whether it fails a comparison.
+    pub(crate) fn is_worse(self) -> bool {
+        matches!(self, Self::Regressed | Self::Exceeded)
     }
 }
 
-/// A counter of the runtime, for each operation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Moved {
-    pub(crate) name: String,
-    /// Medians over the runs.
-    pub(crate) reference: f64,
-    pub(crate) candidate: f64,
-    /// `None`: one of the sides never counted it.
-    pub(crate) effect: Option<f64>,
-    pub(crate) p: Option<f64>,
-    /// By Benjamini and Hochberg, at 10 % of false ones among those found.
-    pub(crate) significant: bool,
+impl Judged {
+    /// What was said of it: of its change, and of its limit.
+    pub(crate) fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        self.verdict.into_iter().chain(self.limit.as_ref().map(|bounded| bounded.verdict))
+    }
+
+    /// Whether it decides.
+    pub(crate) fn is_gate(&self) -> bool {
+        self.margin.is_some() || self.limit.is_some()
+    }
+
+    /// Whether the reference has nothing of it, and the candidate something.
+    pub(crate) fn appeared(&self) -> bool {
+        self.effect.is_none() && self.reference == Some(0.0) && self.p.is_some()
+    }
 }
 
 /// A log ratio as a relative change.

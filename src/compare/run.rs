@@ -1,20 +1,24 @@
 //! A comparison as it happens: runs in fresh processes, the machine's state between them, and the progress of it all.
 //!
-//! Next file to read: `folder.rs`.
+//! Next file to read: `files.rs`.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use humantime::format_duration;
 
 use super::blocks::{self, End, Hands, Place};
 use super::curves;
+use super::effort;
+use super::files::Files;
 use super::folder::{Folder, Stored};
+use super::judge;
+use super::known::Known;
 use super::model::{Allowed, Block, Failure, Figures, Run, Setup, State};
 use super::sentinel::{Reading, Sentinel};
 use super::series::told;
-use crate::profile::{Metric, Planned};
+use crate::profile::{Metric, Of, Planned, Rank};
 use crate::report::{self, Digest};
 use crate::session::Session;
 use crate::session::record::{Outcome, RunRecord};
@@ -29,15 +33,34 @@ pub(crate) fn measure(
     setup: &Setup,
     measured: &mut Vec<Block>,
     folder: &Folder,
-    session: &Session,
+    (session, files): (&Session, &Files),
     progress: &mut Progress,
     baseline: Option<&Stored>,
 ) -> Result<End> {
+    let mut known = Known::nothing(setup);
+    for block in measured.iter() {
+        block
+            .runs
+            .iter()
+            .filter_map(|run| run.figures.as_ref())
+            .for_each(|run| known.learn(block.workload, run));
+    }
     let started = Instant::now();
     let sentinel = Sentinel::default();
     let versions = versions(setup, measured, baseline);
-    let mut real =
-        Real { setup, folder, session, progress, sentinel, started, runs: 0, last: None, versions };
+    let mut real = Real {
+        setup,
+        folder,
+        session,
+        files,
+        progress,
+        sentinel,
+        started,
+        runs: 0,
+        last: None,
+        versions,
+        known,
+    };
     blocks::measure(setup, measured, &mut real)
 }
 
@@ -45,6 +68,7 @@ struct Real<'a> {
     setup: &'a Setup,
     folder: &'a Folder,
     session: &'a Session,
+    files: &'a Files,
     progress: &'a mut Progress,
     sentinel: Sentinel,
     started: Instant,
@@ -54,6 +78,8 @@ struct Real<'a> {
     last: Option<Place>,
     /// For each workload, the version that its runs had so far, and whose they were.
     versions: Vec<Option<(u32, String)>>,
+    /// What the workloads turned out to have.
+    known: Known,
 }
 
 /// The versions of the workloads in what was measured before.
@@ -74,19 +100,26 @@ fn versions(setup: &Setup, measured: &[Block], baseline: Option<&Stored>) -> Vec
 
 impl Real<'_> {
     /// The time that so many runs take: by those that are over, and by the plan as long as there are few.
-    fn left(&self, workload: usize, runs: u64) -> Duration {
-        const START: Duration = Duration::from_millis(250);
-        let plan = &self.setup.sides[0].plans[workload];
-        let planned = Duration::from_nanos(plan.warmup_ns + plan.duration_ns) + START;
+    fn left(&self, workload: usize, runs: u64) -> String {
+        let in_block = u32::try_from(2 * self.setup.sides.len()).unwrap_or(u32::MAX);
         let each = match self.runs {
-            0..4 => planned,
+            0..4 => effort::planned(self.setup, workload) / in_block,
             runs => self.started.elapsed() / u32::try_from(runs).unwrap_or(u32::MAX),
         };
-        Duration::from_secs((each * u32::try_from(runs).unwrap_or(u32::MAX)).as_secs())
+        effort::told(each * u32::try_from(runs).unwrap_or(u32::MAX))
     }
 
-    /// Refuses a run of another version of the workload than the runs before it.
+    /// Refuses a run of another version of the workload than the runs before it, and one that shows that a gate asks for
+    /// what is nowhere.
     fn checked(&mut self, workload: usize, mut run: Run) -> Run {
+        if let Some(figures) = &run.figures {
+            self.known.learn(workload, figures);
+            if let Some(message) = self.known.objection(self.setup) {
+                run.failure = Some(Failure { message, hint: None, is_input: true });
+                run.figures = None;
+                return run;
+            }
+        }
         let label = &self.setup.sides[run.side].label;
         let (Some(version), Some(known)) = (run.workload_version, self.versions.get_mut(workload)) else {
             return run;
@@ -111,14 +144,15 @@ impl Hands for Real<'_> {
         let Place { block, attempt, .. } = place;
         let workload = &self.setup.workloads[place.workload];
         let again = if attempt > 1 { ", again" } else { "" };
-        let left = format_duration(self.left(place.workload, place.left));
+        let left = self.left(place.workload, place.left);
         let name = format!("block {block}/{}{again}, {left} left: {workload}", self.setup.blocks);
         let planned = Planned { name, plan: plan.clone() };
-        let record = self.session.run(self.setup.sides[side].program.as_deref(), &planned, self.progress);
+        let source = self.files.source(&self.setup.sides[side], plan);
+        let record = self.session.run(source, &planned, self.progress);
         self.runs += 1;
         self.last = Some(place);
         (record.outcome != Outcome::Interrupted)
-            .then(|| self.checked(place.workload, digested(side, &record)))
+            .then(|| self.checked(place.workload, digested(side, &record, &judge::ranks(&self.setup.gates))))
     }
 
     fn read(&mut self) -> Reading {
@@ -134,9 +168,9 @@ impl Hands for Real<'_> {
             (_, Some(why)) => format!("done, though disturbed: {why}"),
             (_, None) => "done".to_owned(),
         };
-        let so_far = format_duration(Duration::from_secs(self.started.elapsed().as_secs()));
+        let so_far = effort::told(Duration::from_secs(self.started.elapsed().as_secs()));
         let left = self.last.map_or(0, |place| after(block, place, self.setup.sides.len()));
-        let left = format_duration(self.left(block.workload, left));
+        let left = self.left(block.workload, left);
         let (number, blocks) = (block.number, self.setup.blocks);
         self.progress.note(&format!("{workload}: block {number}/{blocks} {what} ({so_far}, {left} left)"));
         for failure in block.runs.iter().filter_map(|run| run.failure.as_ref()) {
@@ -156,9 +190,9 @@ fn after(block: &Block, place: Place, sides: usize) -> u64 {
 }
 
 /// What is kept of a run.
-fn digested(side: usize, record: &RunRecord) -> Run {
+fn digested(side: usize, record: &RunRecord, ranks: &BTreeSet<Rank>) -> Run {
     let digest = report::digest(record);
-    let samples = digest.stream.as_ref().map_or(0, |(_, total)| total.len());
+    let samples: u64 = digest.streams.iter().map(|(_, total)| total.len()).sum();
     let failure = match &record.outcome {
         Outcome::Failed { message, hint, is_input } => {
             Some(Failure { message: message.clone(), hint: hint.clone(), is_input: *is_input })
@@ -176,26 +210,30 @@ fn digested(side: usize, record: &RunRecord) -> Run {
         engine: record.hello.as_ref().map(|hello| report::engine(hello).to_string()),
         workload_version: record.hello.as_ref().map(|hello| hello.workload_version),
         warnings: digest.warnings.clone(),
-        figures: failure.is_none().then(|| figures(digest)),
+        figures: failure.is_none().then(|| figures(digest, ranks)),
         failure,
     }
 }
 
-fn figures(digest: Digest) -> Figures {
-    let Digest { operations, overloaded, insights, .. } = &digest;
+fn figures(digest: Digest, ranks: &BTreeSet<Rank>) -> Figures {
     let mut figures = Figures {
-        operations: *operations,
-        overloaded: *overloaded,
-        insights: insights.clone(),
+        operations: digest.operations,
+        reached: digest.reached,
+        overloaded: digest.overloaded,
+        insights: digest.insights.clone(),
         ..Figures::default()
     };
-    for (metric, quantile) in [(Metric::P50, digest.p50), (Metric::P99, digest.p99)] {
-        if let Some(quantile) = quantile {
-            figures.metrics.insert(metric, quantile.value);
+    for (nth, (stream, samples)) in digest.streams.iter().enumerate() {
+        for rank in ranks {
+            let Some(quantile) = report::quantile(samples, rank.parts()) else { continue };
+            let of = if nth == 0 { Of::First } else { Of::Stream(stream.name.clone()) };
+            let metric = Metric::Percentile(of, *rank);
             if quantile.thin {
-                figures.thin.insert(metric);
+                figures.thin.insert(metric.clone());
             }
+            figures.metrics.insert(metric, quantile.value);
         }
+        figures.streams.extend(curves::kept(stream, samples));
     }
     let rates = [
         (Metric::Throughput, digest.throughput),
@@ -207,8 +245,6 @@ fn figures(digest: Digest) -> Figures {
         let each = |(name, number): (String, u64)| (name, number as f64 / digest.operations as f64);
         figures.counters = digest.counters.into_iter().map(each).collect();
     }
-    figures.histogram =
-        digest.stream.and_then(|(stream, total)| curves::kept(&stream.title, stream.unit, &total));
     figures
 }
 
@@ -218,7 +254,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::compare::{judge, simulated};
+    use crate::compare::simulated;
 
     fn place(left: u64, run: usize) -> Place {
         Place { workload: 0, block: 1, attempt: 1, run, left }
@@ -246,6 +282,8 @@ mod tests {
             disturbed: None,
             runs: Vec::new(),
             readings: Vec::new(),
+            took_ns: 0,
+            plan: String::new(),
         };
         // The last of four runs of the first of three blocks.
         assert_eq!(after(&block(State::Kept), place(9, 3), 2), 8);
@@ -263,7 +301,8 @@ mod tests {
         let session = Session::scripted("exec sleep 1000", Duration::from_millis(50));
         let mut measured = Vec::new();
         let mut progress = Progress::of_many(true);
-        let end = measure(&setup, &mut measured, &folder, &session, &mut progress, None).unwrap();
+        let files = Files::open(&setup.sides).unwrap();
+        let end = measure(&setup, &mut measured, &folder, (&session, &files), &mut progress, None).unwrap();
         assert_eq!(end, End::GaveUp);
         let states: Vec<_> = measured.iter().map(|block| (block.state, block.runs.len())).collect();
         assert_eq!(states, [(State::Failed, 1); 3]);
@@ -283,13 +322,25 @@ mod tests {
         let mut setup = simulated::setup(1, 8, 2);
         let folder = Folder::create(dir.path(), &setup, SystemTime::now()).unwrap();
         let session = Session::scripted("exit 0", Duration::from_secs(60));
+        let files = Files::open(&setup.sides).unwrap();
         let checked = |setup: &Setup, before: &[Block], runs: [Run; 2]| {
             let versions = versions(setup, before, None);
             let mut progress = Progress::of_many(true);
             let (progress, sentinel, started) = (&mut progress, Sentinel::default(), Instant::now());
-            let (folder, session) = (&folder, &session);
-            let mut real =
-                Real { setup, folder, session, progress, sentinel, started, runs: 0, last: None, versions };
+            let (folder, session, files) = (&folder, &session, &files);
+            let mut real = Real {
+                setup,
+                folder,
+                session,
+                files,
+                progress,
+                sentinel,
+                started,
+                runs: 0,
+                last: None,
+                versions,
+                known: Known::nothing(setup),
+            };
             runs.map(|run| real.checked(0, run))
         };
         let [first, second] = checked(&setup, &[], [run(0, 1), run(1, 2)]);
@@ -306,6 +357,8 @@ mod tests {
             disturbed: None,
             runs: vec![run(0, 3)],
             readings: Vec::new(),
+            took_ns: 0,
+            plan: String::new(),
         };
         let [first, _] = checked(&setup, &[block], [run(0, 1), run(1, 1)]);
         assert!(first.failure.unwrap().message.ends_with("version 3 in `side <0>`"));

@@ -8,22 +8,24 @@ use std::fs;
 use std::hint::black_box;
 use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::report::units;
 use crate::stats::robust;
 
 /// Steps of the spin: about 5 ms of one core in an optimised build.
 const SPINS: u32 = 3_000_000;
 /// Times that two threads wake each other.
 const PINGS: u32 = 200;
-/// A reading so many scaled deviations above the median is off.
-const OFF: f64 = 3.0;
-/// ... and no reading is that is not this much above the median: a very quiet machine is not disturbed by nothing.
-const LEAST: f64 = 1.15;
-/// Readings that must be there before any can be off.
-pub(super) const FEWEST: usize = 8;
+/// A block is disturbed whose slowest reading is so many times the distance between the quartiles of the blocks' slowest
+/// above the upper one: the fence of J. W. Tukey's box plots (Exploratory Data Analysis, 1977).
+const OFF: f64 = 1.5;
+/// ... and so much above the median: what a very quiet machine calls slow disturbs nothing.
+const LEAST: f64 = 1.5;
+/// Times that as many readings as a block has are taken before the first block, to know what is usual.
+pub(super) const FEWEST: usize = 4;
 /// The share of a run's time that a hypervisor may have given to others.
 const STEAL: f64 = 0.05;
 
@@ -145,8 +147,11 @@ fn cores_in(text: &str) -> Option<Cores> {
     (ticks.len() == 8).then(|| Cores { all: ticks.iter().sum(), stolen: ticks[7] })
 }
 
-/// Why the readings of a block are off, measured by all readings so far, its own included. `None`: they are not.
-pub(crate) fn disturbance(so_far: &[Reading], block: &[Reading]) -> Option<String> {
+/// Why the readings of a block are off, measured by those of the blocks before it. `None`: they are not.
+///
+/// Slowest readings are compared with slowest readings, so that blocks with more readings are not called disturbed more
+/// often; and where many blocks have a slow one, that is what this machine is like, and nothing to wait for the end of.
+pub(crate) fn disturbance(before: &[&[Reading]], block: &[Reading]) -> Option<String> {
     let stolen = block.iter().filter_map(|reading| reading.stolen).fold(0.0, f64::max);
     if stolen > STEAL {
         return Some(format!("the hypervisor gave {:.0} % of a run's time to others", 100.0 * stolen));
@@ -157,20 +162,24 @@ pub(crate) fn disturbance(so_far: &[Reading], block: &[Reading]) -> Option<Strin
         ("a fixed number of wake-ups", |reading| reading.ping_pong_ns),
     ];
     kinds.iter().find_map(|(what, of)| {
-        let usual: Vec<f64> = so_far.iter().map(|reading| of(reading) as f64).collect();
-        if usual.len() < FEWEST {
+        let slowest = |readings: &[Reading]| Some(readings.iter().map(of).max()? as f64);
+        let usual: Vec<f64> =
+            before.iter().chain([&block]).filter_map(|readings| slowest(readings)).collect();
+        if usual.len() <= FEWEST {
             return None;
         }
-        let (median, spread) = (robust::median(&usual)?, robust::spread(&usual)?);
-        let worst = block.iter().map(of).max()? as f64;
-        let off = worst > median + OFF * spread && worst > median * LEAST;
-        let time = |ns: f64| humantime::format_duration(Duration::from_micros((ns / 1e3) as u64)).to_string();
-        off.then(|| format!("{what} took {}, and usually takes {}", time(worst), time(median)))
+        let [lower, median, upper] = robust::quartiles(&usual)?;
+        let worst = slowest(block)?;
+        let off = worst > upper + OFF * (upper - lower) && worst > median * LEAST;
+        let (worst, median) = (units::duration(worst), units::duration(median));
+        off.then(|| format!("{what} took {worst}, and {median} at its slowest in the other blocks"))
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use fastrand::Rng;
+
     use super::*;
 
     fn reading(spin_ns: u64, ping_pong_ns: u64) -> Reading {
@@ -200,21 +209,48 @@ mod tests {
         assert_eq!(first.stolen, None, "there is nothing to compare with");
     }
 
+    fn disturbed(before: &[Vec<Reading>], block: &[Reading]) -> Option<String> {
+        disturbance(&before.iter().map(Vec::as_slice).collect::<Vec<_>>(), block)
+    }
+
     #[test]
     fn only_what_is_far_off_and_slower_is_a_disturbance() {
-        let usual: Vec<Reading> =
-            (0..20).map(|nth| reading(5_000_000 + nth * 1000, 2_000_000 + nth * 9000)).collect();
-        assert_eq!(disturbance(&usual, &usual[..5]), None);
-        assert_eq!(disturbance(&usual, &[reading(1, 1)]), None, "faster is no disturbance");
-        assert_eq!(disturbance(&usual, &[reading(5_500_000, 2_000_000)]), None, "not by much");
-        let why = disturbance(&usual, &[usual[0], reading(9_000_000, 2_000_000)]).unwrap();
-        assert_eq!(why, "a fixed computation took 9ms, and usually takes 5ms 9us");
-        assert!(disturbance(&usual, &[reading(5_000_000, 4_000_000)]).unwrap().contains("wake-ups"));
-        assert_eq!(disturbance(&usual[..4], &[reading(9_000_000, 2_000_000)]), None, "too few to know");
-        let stolen = Reading { stolen: Some(0.2), ..usual[0] };
-        assert_eq!(
-            disturbance(&[], &[stolen]).unwrap(),
-            "the hypervisor gave 20 % of a run's time to others"
-        );
+        let block = |nth: u64| vec![reading(5_000_000 + nth * 1000, 2_000_000 + nth * 9000); 5];
+        let usual: Vec<_> = (0..6).map(block).collect();
+        assert_eq!(disturbed(&usual, &usual[3]), None);
+        assert_eq!(disturbed(&usual, &[reading(1, 1)]), None, "faster is no disturbance");
+        assert_eq!(disturbed(&usual, &[reading(6_000_000, 2_000_000)]), None, "not by much");
+        let why = disturbed(&usual, &[usual[0][0], reading(9_000_000, 2_000_000)]).unwrap();
+        assert_eq!(why, "a fixed computation took 9.00 ms, and 5.00 ms at its slowest in the other blocks");
+        assert!(disturbed(&usual, &[reading(5_000_000, 4_000_000)]).unwrap().contains("wake-ups"));
+        assert_eq!(disturbed(&usual[..3], &[reading(9_000_000, 2_000_000)]), None, "too few to know");
+        let stolen = Reading { stolen: Some(0.2), ..usual[0][0] };
+        assert_eq!(disturbed(&[], &[stolen]).unwrap(), "the hypervisor gave 20 % of a run's time to others");
+    }
+
+    /// Readings of a machine that is shared with others all the time: one in ten takes up to twice as long.
+    #[test]
+    fn a_machine_that_is_always_busy_is_disturbed_in_few_blocks_whatever_the_number_of_sides() {
+        for sides in [2, 3, 6] {
+            let mut random = Rng::with_seed(7);
+            let mut block = || -> Vec<Reading> {
+                let mut time = |usual: f64| {
+                    let late = if random.f64() < 0.1 { random.f64() } else { 0.02 * random.f64() };
+                    (usual * (1.0 + late)) as u64
+                };
+                (0..=2 * sides).map(|_| reading(time(5e6), time(2e6))).collect()
+            };
+            let (mut found, mut all) = (0, 0);
+            for _ in 0..100 {
+                let mut before: Vec<_> = (0..FEWEST).map(|_| block()).collect();
+                for _ in 0..12 {
+                    let next = block();
+                    found += usize::from(disturbed(&before, &next).is_some());
+                    all += 1;
+                    before.push(next);
+                }
+            }
+            assert!(found * 10 <= all, "{found} of {all} blocks of {sides} sides");
+        }
     }
 }

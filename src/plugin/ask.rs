@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use workloads::wire::{self, EngineKind, Failure, PluginId};
 use workloads::workload::Description;
 
 use super::{Identity, Question};
-use crate::session::{ending, last_lines, read_tail};
+use crate::session::{ending, last_lines, read_tail, this_program};
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -124,7 +124,7 @@ impl Inspector {
             }
         };
         let spawn = || {
-            let mut command = Command::new(std::env::current_exe()?);
+            let mut command = this_program()?;
             command.arg("__plugin").arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped());
             command.stderr(Stdio::piped()).process_group(0).spawn()
         };

@@ -14,8 +14,8 @@ use workloads::workload::Description;
 
 use super::Inspector;
 use crate::profile::Planned;
-use crate::session::Session;
 use crate::session::record::{Outcome, RunRecord};
+use crate::session::{Session, Source};
 use crate::term::Progress;
 
 const MS: u64 = 1_000_000;
@@ -108,7 +108,7 @@ fn run(plan: &Plan) -> RunRecord {
 
 fn in_session(session: &Session, plan: &Plan) -> RunRecord {
     let planned = Planned { name: plan.workload.clone(), plan: plan.clone() };
-    session.run(None, &planned, &mut Progress::new(true))
+    session.run(Source::default(), &planned, &mut Progress::new(true))
 }
 
 fn complete(record: &RunRecord) -> Found {

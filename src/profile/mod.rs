@@ -8,6 +8,8 @@
 
 mod catalog;
 mod compare;
+mod gate;
+mod metric;
 mod plan;
 mod problem;
 mod read;
@@ -18,9 +20,9 @@ mod tests;
 mod tree;
 
 pub(crate) use catalog::descriptions;
-pub(crate) use compare::{
-    CompareEntry, Metric, blocks_in_range, noise_limit_in_range, percent_text, set_gate,
-};
+pub(crate) use compare::{BLOCKS, CompareEntry, blocks_in_range, noise_limit_in_range};
+pub(crate) use gate::{Bound, Gate, Gates, Limit, cut_gate, gate_text, percent_text, resolved, set_gate};
+pub(crate) use metric::{Metric, Of, Rank};
 pub(crate) use plan::{Overrides, Planned, effective, overridden, plan};
 pub(crate) use problem::{Invalid, nearest};
 pub(crate) use read::Subject;

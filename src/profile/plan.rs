@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use workloads::rt::config::{Flavor, RuntimeConfig};
 use workloads::wire::{PROTOCOL, Plan};
 
-use super::{Metric, Profile, WorkloadEntry, percent_text};
+use super::gate::gate_text;
+use super::{CompareEntry, Gate, Metric, Profile, WorkloadEntry};
 use crate::engines::{self, Engine};
 
 /// What the command line says instead of the profile.
@@ -117,10 +118,11 @@ pub(crate) fn effective(profile: &Profile) -> Value {
         Value::Object(map)
     };
     let compare = &profile.compare;
-    let gate = |metric: &Metric| {
-        let margin = compare.gates.get(metric).map_or("off".to_owned(), |margin| percent_text(*margin));
-        (metric.name().to_owned(), Value::from(margin))
-    };
+    let gate = |(metric, gate): (&Metric, &Gate)| (metric.to_string(), Value::from(gate_text(metric, gate)));
+    // Those that are left out are what the defaults say, so what is off is written.
+    let off = CompareEntry::default().gates.into_keys().filter(|metric| !compare.gates.contains_key(metric));
+    let off = off.map(|metric| (metric.to_string(), Value::from("off")));
+    let gates: Map<_, _> = compare.gates.iter().map(gate).chain(off).collect();
     let mut effective = json!({
         "name": profile.name,
         "seed": profile.seed,
@@ -130,12 +132,12 @@ pub(crate) fn effective(profile: &Profile) -> Value {
         "workload": profile.workloads.iter().map(workload).collect::<Vec<_>>(),
         "report": { "dir": profile.report.dir.to_string_lossy(), "interval": human(profile.report.interval) },
         "compare": {
-            "blocks": compare.blocks,
+            "blocks": compare.blocks.map_or(Value::from("auto"), Value::from),
             "warmup": human(compare.warmup),
             "duration": human(compare.duration),
             "noise_limit": compare.noise_limit,
             "inconclusive": if compare.inconclusive_fails { "fail" } else { "pass" },
-            "gate": Metric::ALL.iter().map(gate).collect::<Map<_, _>>(),
+            "gate": gates,
         },
     });
     if let (Some(plugin), Value::Object(keys)) = (&profile.plugin, &mut effective) {

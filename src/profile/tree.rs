@@ -109,6 +109,11 @@ impl Node {
         }
     }
 
+    /// Whether it is this text.
+    pub(super) fn is_text(&self, text: &str) -> bool {
+        matches!(&self.value, Value::Plain(Json::String(written)) if written == text)
+    }
+
     /// The value as JSON.
     pub(super) fn to_json(&self) -> Result<Json, Problem> {
         match &self.value {

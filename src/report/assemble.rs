@@ -21,9 +21,9 @@ use super::{insight, lag, overload, quality};
 const PERCENTILES: [u32; 10] =
     [50_000, 75_000, 90_000, 95_000, 99_000, 99_500, 99_900, 99_950, 99_990, 99_999];
 /// A percentile with fewer samples beyond it is withheld: a handful of samples decides it.
-const FEWEST_BEYOND: u64 = 10;
+pub(super) const FEWEST_BEYOND: u64 = 10;
 /// A percentile with fewer samples beyond it is marked.
-const THIN_BEYOND: u64 = 100;
+pub(super) const THIN_BEYOND: u64 = 100;
 
 /// Makes the model from what was measured.
 pub(super) fn assemble(

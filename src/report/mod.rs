@@ -37,7 +37,7 @@ use crate::session::record::{ProfileInfo, RunRecord};
 
 pub(crate) use assemble::{engine, rfc3339};
 pub(crate) use decode::{histogram, slug};
-pub(crate) use digest::{Digest, digest};
+pub(crate) use digest::{Digest, digest, quantile};
 pub(crate) use dir::{ReportDir, Trouble, Written, utc_stamp};
 pub(crate) use machine::Machine;
 pub(crate) use model::Tool;

@@ -24,6 +24,8 @@ use crate::{engines, plugin};
 ///
 /// When this build does not have the engine, or the pipes cannot be set up; what happens after that goes up the pipe.
 pub(crate) fn exec(engine: EngineKind, plugin: Option<&Path>) -> Result<ExitCode> {
+    // A program that is started through a link has the link's name until it takes its own.
+    let _ = std::fs::write("/proc/self/comm", "rtbench");
     let run: Box<dyn FnOnce(File, File) -> ExitCode> = match plugin {
         Some(path) => Box::new(move |plan, frames| plugin::exec(path, plan, frames)),
         None => Box::new(engines::find(engine)?.exec),

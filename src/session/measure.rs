@@ -17,6 +17,7 @@ use workloads::wire::Plan;
 
 use super::child::{Event, Measuring};
 use super::interrupt::Interrupts;
+use super::program::{Held, this_program};
 use super::record::{Outcome, RunRecord, Slices, Unheard};
 use super::watch::{Limits, Watch};
 use crate::events;
@@ -43,15 +44,15 @@ pub(crate) struct Session {
 impl Session {
     /// A session whose children are this program. Ctrl-C is its own from now on.
     pub(crate) fn new() -> Result<Self> {
-        let command = |plan: &Plan| Ok(child_of(&std::env::current_exe()?, plan));
-        let session = Self::with(Box::new(command), Limits::default());
+        let session =
+            Self::with(Box::new(|plan| Ok(child_of(this_program()?, plan, None))), Limits::default());
         session.interrupts.listen().context("cannot listen for Ctrl-C")?;
         Ok(session)
     }
 
     /// A session whose children are this program, and which leaves signals alone.
     pub(crate) fn unattended() -> Self {
-        Self::with(Box::new(|plan| Ok(child_of(&std::env::current_exe()?, plan))), Limits::default())
+        Self::with(Box::new(|plan| Ok(child_of(this_program()?, plan, None))), Limits::default())
     }
 
     /// Asks, after this time, whatever runs then to stop.
@@ -99,18 +100,18 @@ impl Session {
         slices: &mut dyn Slices,
         progress: &mut Progress,
     ) -> Vec<RunRecord> {
-        let measure = |(index, run)| self.one(None, run, (index, runs.len()), slices, progress);
+        let measure = |(index, run)| self.one(Source::default(), run, (index, runs.len()), slices, progress);
         runs.iter().enumerate().map(measure).collect()
     }
 
-    /// Measures one run, by this program or by another build of it. Once the user interrupts, it is not started.
-    pub(crate) fn run(&self, program: Option<&Path>, run: &Planned, progress: &mut Progress) -> RunRecord {
-        self.one(program, run, (0, 1), &mut Unheard, progress)
+    /// Measures one run of files that are held. Once the user interrupts, it is not started.
+    pub(crate) fn run(&self, source: Source<'_>, run: &Planned, progress: &mut Progress) -> RunRecord {
+        self.one(source, run, (0, 1), &mut Unheard, progress)
     }
 
     fn one(
         &self,
-        program: Option<&Path>,
+        source: Source<'_>,
         run: &Planned,
         (index, of): (usize, usize),
         slices: &mut dyn Slices,
@@ -131,10 +132,7 @@ impl Session {
         slices.begin(&run.name);
         if !self.interrupted() {
             progress.start(&run.name, index, of, &run.plan);
-            let command = match program {
-                Some(program) => Ok(child_of(program, &run.plan)),
-                None => (self.command)(&run.plan),
-            };
+            let command = source.command(&self.command, &run.plan);
             record.outcome = self.watch(command, &run.plan, &mut record, slices, progress);
             progress.end();
         }
@@ -182,17 +180,36 @@ impl Session {
     }
 }
 
-/// The program `program` as a measuring child.
+/// Where a run comes from, of what several runs share.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Source<'a> {
+    /// Another build of this program. `None`: this one.
+    pub(crate) program: Option<&'a Held>,
+    /// The plug-in. `None`: the file that its plan names, if it names one.
+    pub(crate) plugin: Option<&'a Held>,
+}
+
+impl Source<'_> {
+    fn command(self, this: &CommandFor, plan: &Plan) -> io::Result<Command> {
+        let plugin = self.plugin.map(Held::handle).transpose()?;
+        match (self.program, &plugin) {
+            (Some(program), _) => Ok(child_of(program.command()?, plan, plugin.as_deref())),
+            (None, Some(_)) => Ok(child_of(this_program()?, plan, plugin.as_deref())),
+            (None, None) => this(plan),
+        }
+    }
+}
+
+/// A program as a measuring child.
 ///
 /// The size of the environment decides where the stack begins, and so how code and data meet in the caches. A random
 /// one in each run turns that from a hidden difference between two settings into noise that can be seen.
-fn child_of(program: &Path, plan: &Plan) -> Command {
-    let mut command = Command::new(program);
+fn child_of(mut program: Command, plan: &Plan, plugin: Option<&Path>) -> Command {
     // An empty filter asks for nothing, also where this program was asked by a variable that children inherit.
-    command.env(FILTER, events::asked().unwrap_or_default());
-    command.args(["__exec", plan.engine.as_str()]).env("RTBENCH_LAYOUT", "x".repeat(fastrand::usize(..4096)));
-    if let Some(plugin) = &plan.plugin {
-        command.arg("--plugin").arg(&plugin.path);
+    program.env(FILTER, events::asked().unwrap_or_default());
+    program.args(["__exec", plan.engine.as_str()]).env("RTBENCH_LAYOUT", "x".repeat(fastrand::usize(..4096)));
+    if let Some(named) = &plan.plugin {
+        program.arg("--plugin").arg(plugin.unwrap_or(Path::new(&named.path)));
     }
-    command
+    program
 }

@@ -13,6 +13,7 @@ mod exec;
 mod interrupt;
 mod keep;
 mod measure;
+mod program;
 pub(crate) mod record;
 #[cfg(test)]
 mod tests;
@@ -20,5 +21,6 @@ mod watch;
 
 pub(crate) use child::{ending, read_tail};
 pub(crate) use exec::{answer, exec};
-pub(crate) use measure::Session;
+pub(crate) use measure::{Session, Source};
+pub(crate) use program::{Fingerprint, Held, this_program};
 pub(crate) use watch::last_lines;

@@ -38,6 +38,17 @@ pub(crate) fn fewest_blocks(family: usize, alpha: f64) -> usize {
     (1.0 + (family.max(1) as f64 / alpha).log2()).ceil() as usize
 }
 
+/// The same for a rank-sum test with `there` blocks on one side: how many the other side needs. Its smallest p is twice
+/// one in the ways to choose them. `None`: more than `most`.
+pub(crate) fn fewest_unpaired(there: usize, family: usize, alpha: f64, most: usize) -> Option<usize> {
+    let enough = alpha / family.max(1) as f64;
+    let mut p = 2.0;
+    (1..=most).find(|&here| {
+        p *= here as f64 / (there + here) as f64;
+        p <= enough
+    })
+}
+
 /// How many independent observations `n` with this serial correlation are worth.
 pub(crate) fn independent(n: usize, correlation: f64) -> f64 {
     let n = n as f64;
@@ -64,6 +75,10 @@ mod tests {
         assert_eq!(blocks_for(0.06, 0.03), 33.0);
         assert!((spread_for(0.0196, 100) - 0.1).abs() < 1e-4);
         assert_eq!([1, 4, 8].map(|family| fewest_blocks(family, 0.05)), [6, 8, 9]);
+        // 2 of the 252 ways to choose 5 of 10, and of the 12,870 to choose 8 of 16.
+        assert_eq!(fewest_unpaired(5, 1, 2.0 / 252.0, 200), Some(5));
+        assert_eq!(fewest_unpaired(8, 4, 8.0 / 12_870.0, 200), Some(8));
+        assert_eq!(fewest_unpaired(1, 4, 0.05, 100), None);
         assert_eq!(independent(16, 0.4), 16.0);
         assert!((independent(16, 0.6) - 4.0).abs() < 1e-12);
     }

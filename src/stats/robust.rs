@@ -28,6 +28,17 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
     median_of_sorted(&sorted(values))
 }
 
+/// The quartiles: the median, and the medians of what lies on either side of it, itself included where it is a value.
+pub(crate) fn quartiles(values: &[f64]) -> Option<[f64; 3]> {
+    let sorted = sorted(values);
+    let half = sorted.len().div_ceil(2);
+    Some([
+        median_of_sorted(&sorted[..half])?,
+        median_of_sorted(&sorted)?,
+        median_of_sorted(&sorted[sorted.len() - half..])?,
+    ])
+}
+
 /// The scaled median absolute deviation: the standard deviation, were the values normal.
 pub(crate) fn spread(values: &[f64]) -> Option<f64> {
     let center = median(values)?;
@@ -53,6 +64,9 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(median(&[]), None);
+        assert_eq!(quartiles(&[5.0, 1.0, 4.0, 2.0, 3.0]), Some([2.0, 3.0, 4.0]));
+        assert_eq!(quartiles(&[1.0, 2.0, 3.0, 4.0]), Some([1.5, 2.5, 3.5]));
+        assert_eq!(quartiles(&[]), None);
         // The example of the modified z-score's handbook page: 1, 1, 2, 2, 4, 6, 9 has the deviation 1.
         assert_eq!(spread(&[1.0, 1.0, 2.0, 2.0, 4.0, 6.0, 9.0]), Some(TO_SIGMA));
         assert_eq!(spread(&[1.0, 1.0, 1.0, 1e9]), Some(0.0), "one wild value");

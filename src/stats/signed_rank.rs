@@ -10,7 +10,7 @@
 //! Next file to read: `ranks.rs`.
 #![forbid(unsafe_code)]
 
-use super::robust::sorted;
+use super::robust::{median_of_sorted, sorted};
 use super::{Estimate, estimate, ranks};
 
 /// Below this many differences no result can be significant at 5 %: the smallest two-sided p is `2^(1-n)`.
@@ -21,6 +21,11 @@ pub(crate) fn paired(differences: &[f64]) -> Option<Estimate> {
     let n = differences.len();
     let untied = ranks::signed_sums(&(1..=n).collect::<Vec<_>>());
     estimate(n, &walsh(differences), p(differences), |alpha| ranks::critical(&untied, alpha))
+}
+
+/// The estimate of the centre alone.
+pub(crate) fn center(values: &[f64]) -> Option<f64> {
+    median_of_sorted(&walsh(values))
 }
 
 /// The mean of each pair of differences, each with itself included, in ascending order (J. E. Walsh, 1949).

@@ -6,9 +6,11 @@
 mod progress;
 mod screen;
 mod table;
+mod wrap;
 
 pub(crate) use progress::Progress;
 pub(crate) use table::{indented, table};
+pub(crate) use wrap::wrapped;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -36,4 +38,9 @@ pub(crate) fn color(stream: &impl IsTerminal) -> bool {
 /// Whether this stream is a terminal that obeys escape sequences.
 fn obeys(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
+}
+
+/// How many columns standard output has; 80 where it is no terminal.
+pub(crate) fn columns() -> usize {
+    console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns))
 }

@@ -1,6 +1,6 @@
 //! Columns of text.
 //!
-//! Next file to read: `../report/mod.rs`.
+//! Next file to read: `wrap.rs`.
 #![forbid(unsafe_code)]
 
 /// Lays rows out in columns, each as wide as its widest cell, two spaces apart. The last column is not padded.

@@ -1,21 +1,42 @@
-//! The plots of a comparison: forest, quantile curves with bands, quantile shift, run order.
+//! Quantile curves with bands, quantile shift, run order: each for all sides of a workload at once.
 //!
 //! Next file to read: `page.rs`.
 #![forbid(unsafe_code)]
 
 use anyhow::Result;
+use plotters::style::RGBColor;
 
 use super::super::curves::Curves;
-use super::super::model::{Block, Comparison, Judged, Pair, State, Verdict};
+use super::super::model::{Block, Comparison, Pair, State};
+use super::labels;
+use super::rank::{Ranked, ranked};
 use crate::report::plot::axis::{Even, Frame, LogNines, Magnitude};
 use crate::report::plot::{
-    Anchor, Canvas, Drawn, INK, MUTED, Name, Plot, SCALE, SERIES, faint, picture, shortened, stroke,
+    Anchor, Canvas, Drawn, INK, MUTED, Plot, SCALE, SERIES, faint, picture_of, shortened, stroke,
 };
 use crate::report::slug;
 use crate::stats::robust;
 
-const REFERENCE: usize = 0;
-const CANDIDATE: usize = 1;
+/// Width of every picture, as shown: that of a telephone.
+pub(super) const WIDTH: i32 = 420;
+const LEFT: i32 = 62;
+const RIGHT: i32 = WIDTH - 12;
+/// Where the names of the lines begin, and the height of each.
+const NAMES: i32 = 62;
+const NAME: i32 = 17;
+/// Characters of a name, and of a title.
+const NAME_LENGTH: usize = 56;
+const TITLE_LENGTH: usize = 52;
+/// Changes that are shown at most.
+const HELD: std::ops::RangeInclusive<f64> = -0.9..=3.0;
+
+/// A picture, and where it belongs on the page.
+pub(super) struct Picture {
+    pub(super) plot: Plot,
+    pub(super) workload: usize,
+    /// Whether it stands behind a heading that has to be opened.
+    pub(super) is_folded: bool,
+}
 
 /// `+10 %`: a change at an axis.
 fn axis_change(relative: f64) -> String {
@@ -24,231 +45,256 @@ fn axis_change(relative: f64) -> String {
     if percent.abs() < 1e-9 { "0 %".to_owned() } else { format!("{percent:+.digits$} %") }
 }
 
-/// The end of a label, which is where labels of one axis differ.
-fn its_end(label: &str, most: usize) -> String {
-    let length = label.chars().count();
-    if length <= most {
-        return label.to_owned();
-    }
-    let end: String = label.chars().skip(length - most + 1).collect();
-    format!("\u{2026}{end}")
-}
-
-/// Effects with their intervals, one row for each metric.
-pub(super) fn forest(comparison: &Comparison) -> Result<Plot> {
-    const ROW: i32 = 22;
-    let rows: Vec<(&Pair, &Judged)> = comparison
-        .pairs
-        .iter()
-        .flat_map(|pair| {
-            pair.metrics.iter().filter(|judged| judged.effect.is_some()).map(move |judged| (pair, judged))
+/// The sides of a workload: the place of each among the sides, its name and its colour. As many as there are colours, the
+/// reference and the best of the others.
+fn sides(comparison: &Comparison, workload: usize) -> Vec<(usize, String, RGBColor)> {
+    let name = &comparison.setup.workloads[workload];
+    let pairs: Vec<_> = comparison.pairs.iter().filter(|pair| pair.workload == *name).collect();
+    let mut best: Vec<(usize, String)> = ranked(comparison, name)
+        .into_iter()
+        .filter_map(|ranked| match ranked {
+            Ranked::Candidate(pair) => {
+                let at = pairs.iter().position(|other| other.candidate == pair.candidate)?;
+                Some((at + 1, pair.candidate.clone()))
+            }
+            Ranked::Reference => None,
         })
+        .take(SERIES.len() - 1)
         .collect();
-    let height = 120 + ROW * rows.len().max(1) as i32;
-    let ends = |(_, judged): &(&Pair, &Judged)| {
-        let (low, high) =
-            judged.interval.unwrap_or((judged.effect.unwrap_or(0.0), judged.effect.unwrap_or(0.0)));
-        let margin = judged.margin.unwrap_or(0.0);
-        [low, high, margin, -margin].map(|end| end.clamp(-0.9, 3.0))
-    };
-    let svg =
-        picture(height, "Change of each metric", "with its 95 % interval; grey is the margin", |canvas| {
-            let frame = Frame {
-                x: Even::holding(rows.iter().flat_map(ends), axis_change),
-                y: Even::between(0.0, 1.0, |_| String::new()),
-                left: 330,
-                right: 720,
-                top: 66,
-                bottom: height - 52,
-            };
-            frame.draw(canvas, 1, true)?;
-            let below = ((frame.left + frame.right) / 2, height - 16);
-            canvas.text("change of the candidate", below, 12, MUTED, Anchor::Middle)?;
-            if rows.is_empty() {
-                return frame.say(canvas, "no effects");
-            }
-            let (zero, _) = frame.at(0.0, 0.0);
-            canvas.path(vec![(zero, frame.top * SCALE), (zero, frame.bottom * SCALE)], stroke(INK, 1.0))?;
-            for (nth, (pair, judged)) in rows.iter().enumerate() {
-                let y = frame.top + ROW / 2 + ROW * nth as i32 + 1;
-                forest_row(canvas, &frame, y, pair, judged)?;
-            }
-            Ok(())
-        })?;
-    Ok(Plot {
-        file: "forest.svg".to_owned(),
-        reading: "A bar clear of the line in the middle is a change; one clear of the grey, a change that matters; one \
-                  within the grey, none that does. For throughput, right is better; for the rest, left.",
-        svg,
-    })
+    best.sort_unstable();
+    let reference = pairs.first().map_or("reference", |pair| &pair.reference).to_owned();
+    best.insert(0, (0, reference));
+    let names: Vec<_> = best.iter().map(|(_, name)| name.as_str()).collect();
+    let names = labels::distinct(&names, NAME_LENGTH);
+    best.into_iter().zip(names).zip(SERIES).map(|(((at, _), name), color)| (at, name, color)).collect()
 }
 
-fn forest_row(canvas: &Canvas<'_>, frame: &Frame<Even, Even>, y: i32, pair: &Pair, judged: &Judged) -> Drawn {
-    let x = |change: f64| frame.at(change, 0.0).0;
-    let label =
-        format!("{}, {}: {}", shortened(&pair.workload, 14), its_end(&pair.candidate, 24), judged.metric);
-    canvas.text(&label, (frame.left - 12, y), 12, INK, Anchor::End)?;
-    if let Some(margin) = judged.margin {
-        let (low, high) = (x(-margin), x(margin));
-        let (top, bottom) = ((y - 8) * SCALE, (y + 8) * SCALE);
-        canvas.band(&[(low, top), (high, top)], &[(low, bottom), (high, bottom)], MUTED)?;
+/// Writes the names of lines above a frame, and says where it may begin.
+fn names(canvas: &Canvas<'_>, lines: &[(String, RGBColor)]) -> Result<i32, crate::report::plot::Undrawn> {
+    for (nth, (name, color)) in lines.iter().enumerate() {
+        let y = NAMES + NAME * nth as i32;
+        canvas
+            .path(vec![(LEFT * SCALE, y * SCALE), ((LEFT + 16) * SCALE, y * SCALE)], stroke(*color, 3.0))?;
+        canvas.text(name, (LEFT + 22, y), 12, INK, Anchor::Start)?;
     }
-    let color = match judged.verdict {
-        Some(Verdict::Regressed) => SERIES[1],
-        Some(Verdict::Improved) => SERIES[2],
-        Some(Verdict::Equivalent) => SERIES[0],
-        Some(Verdict::Inconclusive) | None => MUTED,
-    };
-    if let Some((low, high)) = judged.interval {
-        canvas.path(vec![(x(low), y * SCALE), (x(high), y * SCALE)], stroke(color, 2.5))?;
-    }
-    canvas.dot((x(judged.effect.unwrap_or(0.0)), y * SCALE), 4, color)?;
-    let verdict = judged.verdict.map_or("not a gate", Verdict::word);
-    canvas.text(verdict, (frame.right + 12, y), 11, color, Anchor::Start)
+    Ok(top_below(lines.len()))
 }
 
-/// Both sides' quantiles, and how far the candidate's lie from the reference's.
-pub(super) fn curves(pair: &Pair, nth: usize, curves: &Curves) -> Result<[Plot; 2]> {
-    const HEIGHT: i32 = 400;
-    let stem = format!("{}-{nth}", slug(&pair.workload));
+fn top_below(lines: usize) -> i32 {
+    NAMES + NAME * lines as i32
+}
+
+fn nines(curves: &Curves) -> LogNines {
     let last = curves.nines.last().copied().unwrap_or(1.0);
     // Half of 10^nines samples make an axis that ends there.
-    let axis = || LogNines::for_samples((10f64.powf(last) / 2.0) as u64);
-    let sides =
-        [(&curves.reference, &pair.reference, REFERENCE), (&curves.candidate, &pair.candidate, CANDIDATE)];
-    let title = format!("{}: {}", pair.workload, curves.title);
-    let quantiles = picture(HEIGHT, &title, "bands: 95 %, from whole blocks drawn again", |canvas| {
-        let ends = || sides.iter().flat_map(|(band, ..)| band.low.iter().chain(&band.high)).copied();
+    LogNines::for_samples((10f64.powf(last) / 2.0) as u64)
+}
+
+fn percentile<X, Y>(canvas: &Canvas<'_>, frame: &Frame<X, Y>) -> Drawn {
+    let below = ((frame.left + frame.right) / 2, frame.bottom + 32);
+    canvas.text("percentile", below, 12, MUTED, Anchor::Middle)
+}
+
+/// The quantiles of all sides.
+pub(super) fn quantiles(
+    comparison: &Comparison,
+    workload: usize,
+    stream: &str,
+    curves: &Curves,
+) -> Result<Picture> {
+    let name = &comparison.setup.workloads[workload];
+    let sides = sides(comparison, workload);
+    let height = top_below(sides.len()) + 290;
+    let title = shortened(&format!("{name}, {stream}"), TITLE_LENGTH);
+    let subtitle = shortened(&curves.title, NAME_LENGTH + 6);
+    let svg = picture_of((WIDTH, height), &title, &subtitle, |canvas| {
+        let lines: Vec<_> = sides.iter().map(|(_, name, color)| (name.clone(), *color)).collect();
+        let top = names(canvas, &lines)?;
+        let bands: Vec<_> =
+            sides.iter().filter_map(|(at, _, color)| Some((curves.sides.get(*at)?, *color))).collect();
+        let ends = || bands.iter().flat_map(|(band, _)| band.low.iter().chain(&band.high)).copied();
         let (low, high) = (ends().fold(f64::MAX, f64::min), ends().fold(0.0, f64::max));
         let y = Magnitude::holding(low as u64, high as u64, curves.unit);
-        let frame = Frame { x: axis(), y, left: 80, right: 648, top: 66, bottom: HEIGHT - 52 };
-        frame.draw(canvas, 10, true)?;
-        let below = ((frame.left + frame.right) / 2, HEIGHT - 16);
-        canvas.text("percentile", below, 12, MUTED, Anchor::Middle)?;
-        let mut names = Vec::new();
-        for (band, label, color) in sides {
-            let place = |values: &[f64]| -> Vec<_> {
-                curves.nines.iter().zip(values).map(|(x, y)| frame.at(*x, *y)).collect()
-            };
-            canvas.band(&place(&band.low), &place(&band.high), SERIES[color])?;
-            let line = place(&band.center);
-            let end = line.last().map_or(0, |(_, y)| *y);
-            canvas.path(line, stroke(SERIES[color], 2.0))?;
-            names.push(Name::of_line(end, SERIES[color], label));
+        let frame = Frame { x: nines(curves), y, left: LEFT, right: RIGHT, top, bottom: height - 44 };
+        frame.draw(canvas, 8, true)?;
+        percentile(canvas, &frame)?;
+        let place = |values: &[f64]| -> Vec<_> {
+            curves.nines.iter().zip(values).map(|(x, y)| frame.at(*x, *y)).collect()
+        };
+        for (band, color) in &bands {
+            canvas.band(&place(&band.low), &place(&band.high), *color)?;
         }
-        canvas.names(&frame, names)
+        bands.iter().try_for_each(|(band, color)| canvas.path(place(&band.center), stroke(*color, 2.0)))
     })?;
-    let title = format!("{}: quantile shift", pair.workload);
-    let shift = picture(HEIGHT, &title, "change of each quantile; band: 95 %", |canvas| {
-        let band = &curves.shift;
+    let reading = "Bands: 95 %, from whole blocks drawn again and again. Where they do not meet, the sides differ at that \
+                   percentile. Lower is better.";
+    picture(comparison, workload, stream, "curves", reading, svg)
+}
+
+/// How far each side's quantiles lie from the reference's.
+pub(super) fn shift(
+    comparison: &Comparison,
+    workload: usize,
+    stream: &str,
+    curves: &Curves,
+) -> Result<Picture> {
+    let name = &comparison.setup.workloads[workload];
+    let sides = sides(comparison, workload);
+    let height = top_below(sides.len() - 1) + 290;
+    let title = shortened(&format!("{name}, {stream}: quantile shift"), TITLE_LENGTH);
+    let svg = picture_of((WIDTH, height), &title, "change of each quantile; bands: 95 %", |canvas| {
+        let lines: Vec<_> = sides[1..].iter().map(|(_, name, color)| (name.clone(), *color)).collect();
+        let top = names(canvas, &lines)?;
         let relative = |values: &[f64]| values.iter().map(|log| log.exp_m1()).collect::<Vec<_>>();
-        let (low, center, high) = (relative(&band.low), relative(&band.center), relative(&band.high));
-        let held = low.iter().chain(&high).map(|value| value.clamp(-0.9, 3.0));
+        let bands: Vec<_> = sides[1..]
+            .iter()
+            .filter_map(|(at, _, color)| {
+                let band = curves.shifts.get(at - 1)?;
+                Some(([&band.low, &band.center, &band.high].map(|values| relative(values)), *color))
+            })
+            .collect();
+        let held = bands.iter().flat_map(|([low, _, high], _)| low.iter().chain(high));
+        let held = held.map(|value| value.clamp(*HELD.start(), *HELD.end()));
         let y = Even::holding(held, axis_change);
-        let frame = Frame { x: axis(), y, left: 80, right: 820, top: 66, bottom: HEIGHT - 52 };
-        frame.draw(canvas, 10, true)?;
-        let below = ((frame.left + frame.right) / 2, HEIGHT - 16);
-        canvas.text("percentile", below, 12, MUTED, Anchor::Middle)?;
+        let frame = Frame { x: nines(curves), y, left: LEFT, right: RIGHT, top, bottom: height - 44 };
+        frame.draw(canvas, 8, true)?;
+        percentile(canvas, &frame)?;
         let (_, zero) = frame.at(0.0, 0.0);
         canvas.path(vec![(frame.left * SCALE, zero), (frame.right * SCALE, zero)], stroke(INK, 1.0))?;
         let place = |values: &[f64]| -> Vec<_> {
             curves.nines.iter().zip(values).map(|(x, y)| frame.at(*x, *y)).collect()
         };
-        canvas.band(&place(&low), &place(&high), SERIES[CANDIDATE])?;
-        canvas.path(place(&center), stroke(SERIES[CANDIDATE], 2.0))
+        for ([low, center, high], color) in &bands {
+            canvas.band(&place(low), &place(high), *color)?;
+            canvas.path(place(center), stroke(*color, 2.0))?;
+        }
+        Ok(())
     })?;
-    Ok([
-        Plot {
-            file: format!("{stem}.curves.svg"),
-            reading: "Where the bands do not meet, the sides differ at that percentile. Lower is better.",
-            svg: quantiles,
-        },
-        Plot {
-            file: format!("{stem}.shift.svg"),
-            reading: "Above the line, the candidate's quantile is the higher one. A level band is a change that all \
-                      operations share; one that opens to the right, a change of the tail.",
-            svg: shift,
-        },
-    ])
+    let reading = "Above the line, a side's quantile is higher than the reference's. A level band is a change that all \
+                   operations share; one that opens to the right, a change of the tail.";
+    picture(comparison, workload, stream, "shift", reading, svg)
 }
 
-/// Each block's effect in the order of time, and what the sentinel said.
-pub(super) fn run_order(comparison: &Comparison, nth: usize, blocks: &[Block]) -> Result<Plot> {
-    const HEIGHT: i32 = 420;
-    let pair = &comparison.pairs[nth];
-    let workload = comparison.setup.workloads.iter().position(|name| *name == pair.workload);
-    let of_workload: Vec<_> = blocks.iter().filter(|block| Some(block.workload) == workload).collect();
+fn picture(
+    comparison: &Comparison,
+    workload: usize,
+    stream: &str,
+    kind: &str,
+    reading: &'static str,
+    svg: String,
+) -> Result<Picture> {
+    let name = &comparison.setup.workloads[workload];
+    let file = format!("{}.{}.{kind}.svg", slug(name), slug(stream));
+    let first = comparison.pairs.iter().find(|pair| pair.workload == *name);
+    // The first stream matters most; what the others show is looked for.
+    let is_folded = first.is_some_and(|pair| {
+        pair.metrics.iter().any(|judged| judged.metric.to_string().starts_with(&format!("{stream}.p")))
+    });
+    Ok(Picture { plot: Plot { file, reading, svg }, workload, is_folded })
+}
+
+/// A name, a colour, and the effect in each block.
+type Line<'a> = (String, RGBColor, &'a [f64]);
+
+/// The effects in the order of time: of all gates where there are two sides, else of one gate on each side.
+fn lines(comparison: &Comparison, workload: usize) -> (Vec<Line<'_>>, String) {
+    let name = &comparison.setup.workloads[workload];
+    let pairs: Vec<&Pair> = comparison.pairs.iter().filter(|pair| pair.workload == *name).collect();
+    let has = |judged: &&super::super::model::Judged| judged.is_gate() && !judged.by_block.is_empty();
+    if let [pair] = pairs.as_slice() {
+        let gates = pair.metrics.iter().filter(has).zip(SERIES);
+        let lines =
+            gates.map(|(judged, color)| (judged.metric.to_string(), color, judged.by_block.as_slice()));
+        return (lines.collect(), "each gate".to_owned());
+    }
+    let Some(metric) =
+        pairs.iter().flat_map(|pair| &pair.metrics).find(has).map(|judged| judged.metric.clone())
+    else {
+        return (Vec::new(), String::new());
+    };
+    let sides = sides(comparison, workload);
+    let lines = sides[1..].iter().filter_map(|(at, name, color)| {
+        let mut all = pairs.get(at - 1)?.metrics.iter();
+        let judged = all.find(|judged| judged.metric == metric)?;
+        Some((name.clone(), *color, judged.by_block.as_slice()))
+    });
+    (lines.collect(), metric.to_string())
+}
+
+/// Each block's effects in the order of time, and what the sentinel said.
+pub(super) fn order(comparison: &Comparison, workload: usize, blocks: &[Block]) -> Result<Picture> {
+    let name = &comparison.setup.workloads[workload];
+    let of_workload: Vec<_> = blocks.iter().filter(|block| block.workload == workload).collect();
     let spins =
         |block: &Block| block.readings.iter().map(|reading| reading.spin_ns as f64).collect::<Vec<_>>();
     let usual =
         robust::median(&of_workload.iter().flat_map(|block| spins(block)).collect::<Vec<_>>()).unwrap_or(1.0);
-    let title = format!("{}: blocks in the order of time", pair.workload);
-    let svg = picture(HEIGHT, &title, "above: change in each block; below: the sentinel", |canvas| {
-        let shown =
-            || pair.metrics.iter().filter(|judged| judged.margin.is_some() && !judged.by_block.is_empty());
+    let (lines, what) = lines(comparison, workload);
+    let top = top_below(lines.len());
+    let middle = top + 170;
+    let height = middle + 172;
+    let title = shortened(&format!("{name}: blocks in the order of time"), TITLE_LENGTH);
+    let subtitle = format!("above: change of {what}; below: the sentinel");
+    let svg = picture_of((WIDTH, height), &title, &subtitle, |canvas| {
+        let named: Vec<_> = lines.iter().map(|(name, color, _)| (name.clone(), *color)).collect();
+        names(canvas, &named)?;
         let last = comparison.setup.blocks as f64;
         let x = || Even::between(0.5, last + 0.5, |block| format!("{block:.0}"));
-        let held = shown().flat_map(|judged| &judged.by_block).map(|log| log.exp_m1().clamp(-0.9, 3.0));
-        let frame =
-            Frame { x: x(), y: Even::holding(held, axis_change), left: 80, right: 648, top: 66, bottom: 250 };
-        frame.draw(canvas, 7, false)?;
-        if shown().next().is_none() {
+        let held = |change: f64| change.clamp(*HELD.start(), *HELD.end());
+        let effects = lines.iter().flat_map(|(.., logs)| logs.iter()).map(|log| held(log.exp_m1()));
+        let y = Even::holding(effects, axis_change);
+        let frame = Frame { x: x(), y, left: LEFT, right: RIGHT, top, bottom: middle };
+        frame.draw(canvas, 6, false)?;
+        if lines.is_empty() {
             frame.say(canvas, "the sides have no blocks in common")?;
         }
-        let mut names = Vec::new();
-        for (color, judged) in shown().enumerate() {
-            let color = SERIES[color % SERIES.len()];
-            let at = |(nth, log): (usize, &f64)| frame.at(nth as f64 + 1.0, log.exp_m1());
-            let points: Vec<_> = judged.by_block.iter().enumerate().map(at).collect();
-            let end = points.last().map_or(0, |(_, y)| *y);
-            points.iter().try_for_each(|point| canvas.dot(*point, 3, color))?;
-            canvas.path(points, faint(color, 0.6, 1.25))?;
-            names.push(Name::of_line(end, color, judged.metric.name()));
+        for (_, color, logs) in &lines {
+            let at = |(nth, log): (usize, &f64)| frame.at(nth as f64 + 1.0, held(log.exp_m1()));
+            let points: Vec<_> = logs.iter().enumerate().map(at).collect();
+            points.iter().try_for_each(|point| canvas.dot(*point, 3, *color))?;
+            canvas.path(points, faint(*color, 0.6, 1.25))?;
         }
-        canvas.names(&frame, names)?;
-        let relative = |spin: f64| spin / usual - 1.0;
-        let held =
-            of_workload.iter().flat_map(|block| spins(block)).map(relative).map(|off| off.clamp(-0.9, 3.0));
-        let below = Frame {
-            x: x(),
-            y: Even::holding(held, axis_change),
-            left: 80,
-            right: 648,
-            top: 276,
-            bottom: HEIGHT - 52,
-        };
-        below.draw(canvas, 4, true)?;
-        canvas.text("block", ((below.left + below.right) / 2, HEIGHT - 16), 12, MUTED, Anchor::Middle)?;
-        for block in &of_workload {
-            let color = match block.state {
-                State::Kept if block.disturbed.is_none() => SERIES[2],
-                State::Kept => SERIES[4],
-                State::Redone => SERIES[3],
-                State::Failed => SERIES[1],
-            };
-            let readings = spins(block);
-            for (nth, spin) in readings.iter().enumerate() {
-                let within = (nth as f64 + 0.5) / readings.len() as f64 - 0.5;
-                canvas.dot(below.at(block.number as f64 + 0.8 * within, relative(*spin)), 2, color)?;
-            }
-        }
-        let name = |place: i32, color: usize, text: &str| {
-            Name::of_line((290 + 18 * place) * SCALE, SERIES[color], text)
-        };
-        canvas.names(
-            &below,
-            vec![
-                name(0, 2, "quiet"),
-                name(1, 4, "disturbed"),
-                name(2, 3, "measured again"),
-                name(3, 1, "failed"),
-            ],
-        )
+        sentinel(canvas, &of_workload, usual, x(), (middle + 42, height - 44))
     })?;
-    Ok(Plot {
-        file: format!("{}-{nth}.order.svg", slug(&pair.workload)),
+    let plot = Plot {
+        file: format!("{}.order.svg", slug(name)),
         reading: "Effects should scatter around one level: a slope or a step says that the machine changed while it was \
                   measured. Each dot below is a fixed piece of work beside a run; higher is slower.",
         svg,
-    })
+    };
+    Ok(Picture { plot, workload, is_folded: false })
+}
+
+/// The sentinel's readings, by block.
+fn sentinel(canvas: &Canvas<'_>, blocks: &[&Block], usual: f64, x: Even, (top, bottom): (i32, i32)) -> Drawn {
+    let relative = |reading: u64| reading as f64 / usual - 1.0;
+    let readings =
+        |block: &Block| block.readings.iter().map(|reading| relative(reading.spin_ns)).collect::<Vec<_>>();
+    let held =
+        blocks.iter().flat_map(|block| readings(block)).map(|off| off.clamp(*HELD.start(), *HELD.end()));
+    let frame = Frame { x, y: Even::holding(held, axis_change), left: LEFT, right: RIGHT, top, bottom };
+    frame.draw(canvas, 4, true)?;
+    canvas.text("block", ((LEFT + RIGHT) / 2, bottom + 32), 12, MUTED, Anchor::Middle)?;
+    type Kind = (&'static str, RGBColor, fn(&Block) -> bool);
+    let kinds: [Kind; 4] = [
+        ("quiet", SERIES[2], |block| block.state == State::Kept && block.disturbed.is_none()),
+        ("disturbed", SERIES[4], |block| block.state == State::Kept && block.disturbed.is_some()),
+        ("redone", SERIES[3], |block| block.state == State::Redone),
+        ("failed", SERIES[1], |block| block.state == State::Failed),
+    ];
+    let mut left = LEFT;
+    for (name, color, is) in kinds.iter().filter(|(.., is)| blocks.iter().any(|block| is(block))) {
+        canvas.dot(((left + 4) * SCALE, (top - 14) * SCALE), 4, *color)?;
+        canvas.text(name, (left + 14, top - 14), 12, INK, Anchor::Start)?;
+        left += 88;
+        for block in blocks.iter().filter(|block| is(block)) {
+            let readings = readings(block);
+            for (nth, off) in readings.iter().enumerate() {
+                let within = (nth as f64 + 0.5) / readings.len() as f64 - 0.5;
+                let off = off.clamp(*HELD.start(), *HELD.end());
+                canvas.dot(frame.at(block.number as f64 + 0.8 * within, off), 2, *color)?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -82,8 +82,18 @@ pub(crate) fn picture(
     subtitle: &str,
     draw: impl FnOnce(&Canvas<'_>) -> Drawn,
 ) -> Result<String> {
+    picture_of((WIDTH, height), title, subtitle, draw)
+}
+
+/// Draws a picture of any size with a heading.
+pub(crate) fn picture_of(
+    (width, height): (i32, i32),
+    title: &str,
+    subtitle: &str,
+    draw: impl FnOnce(&Canvas<'_>) -> Drawn,
+) -> Result<String> {
     let mut svg = String::new();
-    let size = ((WIDTH * SCALE) as u32, (height * SCALE) as u32);
+    let size = ((width * SCALE) as u32, (height * SCALE) as u32);
     let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
     let canvas = Canvas { area };
     let drawn = || {
@@ -96,11 +106,11 @@ pub(crate) fn picture(
     drawn().map_err(|error| anyhow!("cannot draw `{title}`: {error}"))?;
     drop(canvas);
     let body = svg.find('>').map_or("", |end| &svg[end + 1..]);
-    Ok(format!("{}{body}", opening(height, title)))
+    Ok(format!("{}{body}", opening((width, height), title)))
 }
 
 /// The opening tag, with a size that scales, a name for screen readers and the style sheet.
-fn opening(height: i32, title: &str) -> String {
+fn opening((width, height): (i32, i32), title: &str) -> String {
     let hex = |RGBColor(r, g, b): RGBColor| format!("#{r:02X}{g:02X}{b:02X}");
     let mut dark = String::new();
     for (light, replaced) in DARK {
@@ -110,12 +120,12 @@ fn opening(height: i32, title: &str) -> String {
     }
     let title = escape(title);
     format!(
-        "<svg class=\"rtbench-plot\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
+        "<svg class=\"rtbench-plot\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{title}\">\n<style>\
          .rtbench-plot text{{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}}\
          .rtbench-plot polyline{{stroke-linejoin:round;stroke-linecap:round}}\
          @media (prefers-color-scheme:dark){{{dark}}}</style>",
-        WIDTH * SCALE,
+        width * SCALE,
         height * SCALE,
     )
 }
@@ -171,6 +181,11 @@ impl Canvas<'_> {
     pub(crate) fn band(&self, low: &[(i32, i32)], high: &[(i32, i32)], color: RGBColor) -> Drawn {
         let around: Vec<_> = low.iter().chain(high.iter().rev()).copied().collect();
         self.area.draw(&Polygon::new(around, color.mix(0.22).filled()))
+    }
+
+    /// A filled shape with its corners in drawn pixels.
+    pub(crate) fn shape(&self, corners: Vec<(i32, i32)>, color: RGBColor) -> Drawn {
+        self.area.draw(&Polygon::new(corners, color.filled()))
     }
 
     /// A level line of dashes at a height in drawn pixels.

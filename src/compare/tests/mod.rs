@@ -1,0 +1,7 @@
+//! Whole comparisons on a machine that is made up.
+#![forbid(unsafe_code)]
+
+mod documents;
+mod order;
+mod outputs;
+mod verdicts;
