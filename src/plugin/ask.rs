@@ -6,15 +6,13 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use humantime::format_duration;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use workloads::plugin::talk::{About, Draft, Objections};
@@ -22,7 +20,7 @@ use workloads::wire::{self, EngineKind, Failure, PluginId};
 use workloads::workload::Description;
 
 use super::{Identity, Question};
-use crate::session::{ending, last_lines, read_tail, this_program};
+use crate::session::{Group, ending, last_lines, read_tail, this_program};
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -79,8 +77,7 @@ pub(crate) struct Inspector {
     /// The file, as the user gave it.
     file: String,
     path: PathBuf,
-    child: Child,
-    group: Pid,
+    group: Group,
     questions: Option<ChildStdin>,
     answers: Receiver<io::Result<Option<Answer>>>,
     tail: Receiver<String>,
@@ -126,17 +123,15 @@ impl Inspector {
         let spawn = || {
             let mut command = this_program()?;
             command.arg("__plugin").arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped());
-            command.stderr(Stdio::piped()).process_group(0).spawn()
+            Group::start(command.stderr(Stdio::piped()))
         };
-        let mut child = spawn().map_err(|error| broken("the process to load it in cannot start", error))?;
-        let group = Pid::from_child(&child);
-        let (questions, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let started = spawn().map_err(|error| broken("the process to load it in cannot start", error))?;
+        let (group, (questions, stdout, stderr)) = started;
         let ((send, answers), (send_tail, tail)) = (channel(), channel());
         // From here on, dropping `inspector` ends the child.
         let mut inspector = Self {
             file: shown.clone(),
             path,
-            child,
             group,
             questions,
             answers,
@@ -236,15 +231,14 @@ impl Inspector {
                 return Err(Fault { file: self.file.clone(), blame, failure });
             }
             Err(RecvTimeoutError::Timeout) => {
-                self.kill();
+                self.group.kill();
                 let limit = format_duration(LIMIT);
                 Failure::broken(format!(
                     "it was not done within {limit} {doing}, and was killed with its group"
                 ))
             }
             Ok(Ok(None) | Err(_)) | Err(RecvTimeoutError::Disconnected) => {
-                self.kill();
-                let status = self.child.wait();
+                let status = self.group.end();
                 let said = last_lines(&self.tail.recv_timeout(Duration::from_secs(2)).unwrap_or_default());
                 let mut message = format!("its process {} {doing}", ending(&status));
                 if !said.is_empty() {
@@ -254,20 +248,6 @@ impl Inspector {
             }
         };
         Err(Fault::code(self.file.clone(), failure))
-    }
-
-    fn kill(&self) {
-        // The child is not reaped yet; an empty group is what is wanted.
-        let _ = kill_process_group(self.group, Signal::KILL);
-    }
-}
-
-impl Drop for Inspector {
-    fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            self.kill();
-            let _ = self.child.wait();
-        }
     }
 }
 

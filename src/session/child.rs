@@ -4,14 +4,15 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use workloads::wire::{self, Frame, Plan};
+
+use super::group::Group;
 
 /// What a session waits for. It travels with the number of the run that it belongs to.
 #[derive(Debug)]
@@ -29,8 +30,7 @@ const TAIL_BYTES: usize = 16 << 10;
 
 /// A running child. Dropping it kills its whole process group.
 pub(super) struct Measuring {
-    child: Child,
-    group: Pid,
+    group: Group,
     stdin: Option<ChildStdin>,
     tail: Receiver<String>,
 }
@@ -43,13 +43,11 @@ impl Measuring {
         run: u32,
         events: Sender<(u32, Event)>,
     ) -> io::Result<Self> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = command.spawn()?;
-        let group = Pid::from_child(&child);
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (group, (stdin, stdout, stderr)) = Group::start(&mut command)?;
         let (send_tail, tail) = channel();
         // From here on, dropping `measuring` ends the child.
-        let mut measuring = Self { child, group, stdin, tail };
+        let mut measuring = Self { group, stdin, tail };
         let (Some(mut stdout), Some(stderr)) = (stdout, stderr) else {
             unreachable!("all three streams were asked to be pipes");
         };
@@ -88,8 +86,7 @@ impl Measuring {
 
     /// Kills the child and all that it started.
     pub(super) fn kill(&self) {
-        // The child is not reaped yet, so the group's number is still its own; an empty group is what is wanted.
-        let _ = kill_process_group(self.group, Signal::KILL);
+        self.group.kill();
     }
 
     /// Waits until the child has ended, kills what is left of its group after `patience`, and gives its exit status
@@ -97,26 +94,13 @@ impl Measuring {
     pub(super) fn finish(mut self, patience: Duration) -> (io::Result<ExitStatus>, String) {
         self.ask_to_stop();
         let deadline = Instant::now() + patience;
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        while let Ok(None) = waitid(WaitId::Pid(self.group), options)
-            && Instant::now() < deadline
-        {
+        while !self.group.has_ended() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(2));
         }
-        self.kill();
-        let status = self.child.wait();
+        let status = self.group.end();
         // A process that left the group may hold the pipe open for ever.
         let tail = self.tail.recv_timeout(Duration::from_secs(2)).unwrap_or_default();
         (status, tail)
-    }
-}
-
-impl Drop for Measuring {
-    fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            self.kill();
-            let _ = self.child.wait();
-        }
     }
 }
 

@@ -10,6 +10,7 @@
 mod balance;
 mod child;
 mod exec;
+mod group;
 mod interrupt;
 mod keep;
 mod measure;
@@ -21,6 +22,7 @@ mod watch;
 
 pub(crate) use child::{ending, read_tail};
 pub(crate) use exec::{answer, exec};
+pub(crate) use group::Group;
 pub(crate) use measure::{Session, Source};
 pub(crate) use program::{Fingerprint, Held, this_program};
 pub(crate) use watch::last_lines;
