@@ -115,6 +115,7 @@ fn a_table_that_is_not_ours_is_refused_by_what_is_wrong_with_it() {
         ("older", &[("ABI_MAJOR", "0"), ("ABI_MINOR", "9")], &["older", "0.9", "1.0"]),
         ("newer", &[("ABI_MAJOR", "2")], &["newer", "2.0", "1.0"]),
         ("short", &[("TABLE_SIZE", "100")], &["100 bytes"]),
+        ("short_by_one", &[("TABLE_SIZE", "sizeof(struct table) - 1")], &["151 bytes of at least 152"]),
         ("no_run", &[("NO_RUN", "1")], &["lacks an entry"]),
     ] {
         let plugin = raw(&dir, name, macros);
@@ -150,6 +151,7 @@ fn a_plugin_that_fails_before_its_run_is_told_with_the_entry() {
         ("huge in describe", &["`describe`", "67108864 bytes"]),
         ("abort in validate", &["SIGABRT", "`validate`"]),
         ("garbage in validate", &["`validate`"]),
+        ("late in describe", &["after the entry `describe` had returned", "refused"]),
     ] {
         let plugin = faulty(&dir, fault);
         let ran = run(&dir, &plugin, "raw", "");

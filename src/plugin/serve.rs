@@ -14,7 +14,7 @@ use workloads::plugin::abi::{DONE, MAX_EMIT, PANICKED};
 use workloads::plugin::talk::{About, Objections};
 use workloads::wire::{self, Failure, Frame};
 
-use super::load::{Loaded, leave};
+use super::load::{Loaded, late_message, leave, take_late};
 use super::{Identity, Question};
 
 /// Answers questions about the plug-in at `path` until there are no more.
@@ -66,6 +66,9 @@ fn single<T: DeserializeOwned + serde::Serialize>(
         }
         0
     });
+    if let Some(late) = take_late() {
+        return Err(Failure::broken(late_message(late)));
+    }
     if let Some(length) = too_long {
         return Err(Failure::broken(oversized(entry, length)));
     }

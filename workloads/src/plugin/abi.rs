@@ -15,7 +15,10 @@
 //! |---|---|
 //! | a larger [`Head::abi_major`] | refused; so is a smaller one |
 //! | a larger [`Head::abi_minor`] | served: the table has grown at its end, and [`Head::size`] says how far |
-//! | a smaller [`Head::abi_minor`] | served: what it lacks is not used |
+//! | a smaller [`Head::abi_minor`] | served: what its table is too small for is null, and not used |
+//!
+//! [`FIRST_TABLE_SIZE`] bytes are what every table has. A field that comes later lies behind them, is a pointer, and says
+//! what rtbench does where it is null.
 //!
 //! Next file to read: `plugin/talk.rs`.
 
@@ -29,6 +32,8 @@ pub const MAGIC: [u8; 8] = *b"rtbench\xb5";
 pub const ABI_MAJOR: u32 = 1;
 /// What the table has gained since.
 pub const ABI_MINOR: u32 = 0;
+/// Bytes of a table of version 1.0: no table is smaller.
+pub const FIRST_TABLE_SIZE: u64 = (std::mem::offset_of!(Table, stop) + size_of::<Option<Stop>>()) as u64;
 /// The most bytes of one message through [`Host::emit`]. A frame has a few ten thousand.
 pub const MAX_EMIT: usize = 8 << 20;
 
@@ -93,7 +98,7 @@ pub type Take = unsafe extern "C" fn(host: *const Host, data: *const u8, len: us
 /// [`Table::stop`].
 pub type Stop = unsafe extern "C" fn();
 
-/// What [`SYMBOL`] names. An entry that is null is missing, and the plug-in is refused.
+/// What [`SYMBOL`] names. An entry of version 1.0 that is null is missing, and the plug-in is refused.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Table {
@@ -198,14 +203,15 @@ mod tests {
 
     #[test]
     fn the_page_has_the_versions_sizes_and_statuses_that_hold() {
-        let (table, host) = (size_of::<Table>(), size_of::<Host>());
+        let host = size_of::<Host>();
         for part in [
             format!("## The ABI, version {ABI_MAJOR}.{ABI_MINOR}\n"),
             format!("One exported symbol, `{SYMBOL}`"),
             format!("`rtbench` and the byte `{:#x}`", MAGIC[7]),
             format!("`abi_major` | 4 | {ABI_MAJOR};"),
             format!("`abi_minor` | 4 | {ABI_MINOR};"),
-            format!("bytes of the table: {table}, or more"),
+            format!("bytes of the table: {FIRST_TABLE_SIZE}, or more"),
+            format!("{FIRST_TABLE_SIZE} bytes are in every table"),
             format!("bytes of this struct: {host} |"),
             format!("| {DONE} done, {FAILED} failed, {PANICKED} panicked;"),
             format!("messages of {} MiB", MAX_EMIT >> 20),
