@@ -64,7 +64,7 @@ impl Workload for MadeUp {
         let run = counted(params.text("runs"));
         // Of the four runs of a block the first and the last are of one side.
         let is_high = match params.text("differ") {
-            "within" => run % 2 == 0,
+            "within" => run.is_multiple_of(2),
             _ => [0, 3].contains(&(run % 4)),
         };
         let factor = (params.float("noise") * if is_high { 1.0 } else { -1.0 }).exp();
