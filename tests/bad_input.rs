@@ -562,7 +562,7 @@ error: the engine tokio cannot obey `runtime.lifo_slot`
  --> p.toml:3:13
   |
 3 | lifo_slot = false
-  |             ^^^^^ Tokio's stable API has no such knob; leave it out, or at its default, true
+  |             ^^^^^ Tokio has this knob only where rtbench is built with RUSTFLAGS="--cfg tokio_unstable"; leave it out, or at its default, true
   |
   = help: or use the engine embedded, which has every knob
 
@@ -570,7 +570,7 @@ error: the engine tokio cannot obey `runtime.unhandled_panic`
  --> p.toml:5:19
   |
 5 | unhandled_panic = "shutdown_runtime"
-  |                   ^^^^^^^^^^^^^^^^^^ Tokio's stable API has no such knob; leave it out, or at its default, "ignore"
+  |                   ^^^^^^^^^^^^^^^^^^ Tokio has this knob only where rtbench is built with RUSTFLAGS="--cfg tokio_unstable"; leave it out, or at its default, "ignore"
   |
   = help: or use the engine embedded, which has every knob
 
@@ -578,7 +578,7 @@ error: the engine tokio cannot obey `runtime.eager_driver_handoff`
  --> --set:1:30
   |
 1 | runtime.eager_driver_handoff=true
-  |                              ^^^^ Tokio's stable API has no such knob; leave it out, or at its default, false
+  |                              ^^^^ Tokio has this knob only where rtbench is built with RUSTFLAGS="--cfg tokio_unstable"; leave it out, or at its default, false
   |
   = help: or use the engine embedded, which has every knob
 "#;

@@ -425,7 +425,7 @@ fn the_documented_exit_codes_are_the_real_ones() {
             &["plugin", "--help"],
             &["  1    the file is no plug-in", "  2    bad input: command line, no such"],
         ),
-        (&["compare", "--help"], &["  1    a run failed, or a plug-in cannot be used", "  2    bad input"]),
+        (&["compare", "--help"], &["  1    a run failed, a plug-in cannot be used", "  2    bad input"]),
     ] {
         let ran = Ran::from(rtbench(&dir).args(args).output().unwrap());
         for line in lines {

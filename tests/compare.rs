@@ -389,7 +389,9 @@ fn failed_blocks_are_measured_again_when_a_comparison_goes_on() {
     let compared = json(&folder.join("compare.json"));
     assert_eq!((&compared["pairs"][0]["blocks"], &compared["pairs"][0]["failed"]), (&7.into(), &0.into()));
     assert_eq!(compared["failures"].as_array().unwrap().len(), 0);
-    assert_eq!(json(&folder.join("blocks/0001-0-2.json"))["state"], "kept");
+    // Others may have disturbed it, and it was measured once more.
+    let state = json(&folder.join("blocks/0001-0-2.json"))["state"].clone();
+    assert!(state == "kept" || state == "redone", "{state}");
 }
 
 /// Puts another program in place of `path`, as a build does: by renaming.
@@ -475,7 +477,7 @@ fn a_stored_baseline_is_checked_and_used() {
     };
     refused(
         &["--duration", "70ms"],
-        &["another load on `spawn_flood`", "60000000", "70000000", "--allow plan"],
+        &["another load on `spawn_flood`", "200000000", "70000000", "--allow plan"],
     );
     let on_tokio = ["--engine", "tokio"];
     refused(&on_tokio, &["`spawn_flood` on another engine: runtime ", " there, tokio ", "--allow engine"]);
@@ -528,7 +530,7 @@ fn a_run_that_records_nothing_fails() {
     let compared = json(&sandbox.folder().join("compare.json"));
     assert_eq!((&compared["outcome"], &compared["pairs"][0]["failed"]), (&"run_failed".into(), &2.into()));
     let said = unwrapped(&text(&output.stdout));
-    assert!(said.contains("recorded nothing in the measured window"), "{said}");
+    assert!(said.contains("no operation was counted in the window"), "{said}");
 }
 
 /// The outcome of a comparison that is quiet, and what it printed.
