@@ -21,11 +21,11 @@ use std::fmt;
 use std::task::Waker;
 
 use super::panic::swallow;
-use super::prim::UnsafeCell;
 use super::prim::atomic::{
     AtomicU8,
     Ordering::{AcqRel, Acquire},
 };
+use super::prim::{UnsafeCell, hint};
 
 const REGISTERING: u8 = 1;
 const WAKING: u8 = 2;
@@ -58,7 +58,11 @@ impl AtomicWaker {
             Some((false, None)) => {}
             // A wake-up came in between: it has been handed to us.
             Some((_, Some(missed))) => return wake_both(missed, waker),
-            None => return waker.wake_by_ref(),
+            None => {
+                // Who wakes is about to be done. A model is told that it has to let it.
+                hint::spin_loop();
+                return waker.wake_by_ref();
+            }
         }
         let mut incoming = Some(waker.clone());
         let missed = match self.with_slot(|slot| std::mem::swap(slot, &mut incoming)) {
@@ -69,7 +73,10 @@ impl AtomicWaker {
                 swallow(|| drop(incoming));
                 missed
             }
-            None => incoming,
+            None => {
+                hint::spin_loop();
+                incoming
+            }
         };
         if let Some(missed) = missed {
             missed.wake();

@@ -7,7 +7,7 @@ use crate::sync::tests::{poll, try_once, wait};
 
 #[test]
 fn loom_values_of_two_senders_arrive_once_and_in_their_order() {
-    model_within(2, || {
+    model_within(1, || {
         let (sender, mut receiver) = unbounded_channel();
         let others: Vec<_> = (0..2)
             .map(|name| {
@@ -33,7 +33,7 @@ fn loom_values_of_two_senders_arrive_once_and_in_their_order() {
 /// Five values from one sender go through three blocks: appended, left behind, moved past, freed.
 #[test]
 fn loom_blocks_are_handed_over_and_freed() {
-    model_within(3, || {
+    model_within(2, || {
         let witness = Arc::new(());
         let (sender, mut receiver) = unbounded_channel();
         let other = {
@@ -56,7 +56,7 @@ fn loom_blocks_are_handed_over_and_freed() {
 /// One sender is still on its way over a block that is complete but for its value's, while another one has gone on.
 #[test]
 fn loom_a_slow_sender_and_a_fast_one_in_the_next_block() {
-    model_within(2, || {
+    model_within(1, || {
         let (sender, mut receiver) = unbounded_channel();
         sender.send(0).unwrap();
         let slow = {
@@ -82,7 +82,7 @@ fn loom_a_slow_sender_and_a_fast_one_in_the_next_block() {
 /// One sends, one clone goes, and the receiver closes.
 #[test]
 fn loom_closing_against_sending_and_the_last_sender_going() {
-    model_within(3, || {
+    model_within(2, || {
         let witness = Arc::new(());
         let (sender, mut receiver) = unbounded_channel();
         let sending = {
@@ -102,7 +102,7 @@ fn loom_closing_against_sending_and_the_last_sender_going() {
 
 #[test]
 fn loom_the_receiver_goes_while_values_arrive() {
-    model_within(3, || {
+    model_within(2, || {
         let witness = Arc::new(());
         let (sender, receiver) = unbounded_channel();
         sender.send(witness.clone()).unwrap();
@@ -122,7 +122,7 @@ fn loom_the_receiver_goes_while_values_arrive() {
 
 #[test]
 fn loom_a_full_channel_makes_the_sender_wait() {
-    model_within(3, || {
+    model_within(2, || {
         let (sender, mut receiver) = channel(1);
         let other = thread::spawn(move || {
             for i in 0..3 {
@@ -141,7 +141,7 @@ fn loom_a_full_channel_makes_the_sender_wait() {
 #[test]
 fn loom_a_closed_channel_waits_for_permits() {
     for used in [false, true] {
-        model(move || {
+        model_within(2, move || {
             let (sender, mut receiver) = channel(2);
             let first = sender.clone().try_reserve_owned().unwrap();
             let second = sender.try_reserve_owned().unwrap();
@@ -168,7 +168,7 @@ fn loom_a_closed_channel_waits_for_permits() {
 /// A sender waits for room when the channel is closed, and has got a part of what it wants. It keeps nothing.
 #[test]
 fn loom_closing_against_one_that_waits_for_room() {
-    model_within(3, || {
+    model_within(2, || {
         let (sender, mut receiver) = channel::<u32>(2);
         let sender = Arc::new(sender);
         let held = sender.try_reserve().unwrap();
@@ -211,7 +211,7 @@ fn loom_trying_to_receive_against_two_that_send() {
 
 #[test]
 fn loom_a_receiver_that_gives_up_loses_nothing() {
-    model_within(3, || {
+    model_within(2, || {
         let (sender, mut receiver) = channel(1);
         let other = thread::spawn(move || wait(sender.send(1)).unwrap());
         let early = try_once(receiver.recv());
