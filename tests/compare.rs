@@ -493,7 +493,7 @@ fn a_stored_baseline_is_checked_and_used() {
                 .for_each(|run| run["workload_version"] = 7.into());
         });
     }
-    refused(&[], &["another version of `spawn_flood`: version 7 there, version 1 here", "--allow version"]);
+    refused(&[], &["another version of `spawn_flood`: version 7 there, version 2 here", "--allow version"]);
     assert_eq!(compare(&["--allow", "version"]).status.code(), Some(0));
     edit_plan(&base, &|plan| plan["machine"]["cpu_model"] = "Slide Rule 2000".into());
     refused(&[], &["another machine", "processor: Slide Rule 2000 there", "--allow machine"]);

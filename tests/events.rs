@@ -70,7 +70,7 @@ fn a_poll_that_is_stuck_is_told_with_its_task_and_where_it_was_spawned() {
     let mut command = run(
         &dir,
         "spawn_flood",
-        &["--set", "workload.spawn_flood.rate=3", "--set", "workload.spawn_flood.work=1s"],
+        &["--set", "workload.spawn_flood.rate=3", "--set", "workload.spawn_flood.work=100ms"],
     );
     command.args(["--set", "runtime.metrics.stuck_poll_threshold=20ms"]);
     command.env("RUST_LOG", "runtime::stuck_poll=warn");

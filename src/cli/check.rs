@@ -92,8 +92,10 @@ impl Keys<'_> {
                     let path = self.profile.report.dir.display();
                     (format!("# {key}"), format!("# {path}: not UTF-8 text, so only --out can say it"))
                 }
-                _ if written(&inner(key)) => (format!("{key} = {}", toml(value)), String::new()),
-                _ => (format!("{key} = {}", toml(value)), "# default".to_owned()),
+                _ => {
+                    let note = if written(&inner(key)) { "" } else { "# default" };
+                    (format!("{} = {}", toml_key(key), toml(value)), note.to_owned())
+                }
             };
             rows.push(vec![line, note]);
         }
@@ -128,4 +130,14 @@ impl Keys<'_> {
 /// A plain value as TOML writes it.
 fn toml(value: &Value) -> String {
     toml::Value::try_from(value).map_or_else(|_| value.to_string(), |value| value.to_string())
+}
+
+/// A key as TOML has it: in quotes if it is more than a name, as a gate on all streams is.
+fn toml_key(key: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !key.is_empty() && key.chars().all(is_bare) {
+        key.to_owned()
+    } else {
+        toml(&Value::String(key.to_owned()))
+    }
 }

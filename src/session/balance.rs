@@ -138,7 +138,9 @@ fn cost(done: &Done, processors: usize) -> Result<(), String> {
         return Ok(());
     }
     let each = used / completed as f64;
-    let most = processors * (done.measured_ns as f64 * (1.0 + UNEVEN) + TICK_NS) + 16.0 * each;
+    // The readings may lie wide of the window, where the machine is busy: what was used is then spread over more time.
+    let window = length.max(done.measured_ns as f64);
+    let most = processors * (window * (1.0 + UNEVEN) + TICK_NS) + 16.0 * each;
     if in_window * each > most {
         let busy = in_window * each / done.measured_ns as f64;
         return Err(format!(
