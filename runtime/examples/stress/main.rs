@@ -1,7 +1,7 @@
 //! Loads the runtime at random for as long as asked, and checks that nothing is lost.
 //!
 //! ```text
-//! cargo run --release -p runtime --example stress -- [--seconds N] [--seed S] [--flavour NAME] [--patience N]
+//! cargo run --release -p runtime --example stress -- [--seconds N] [--seed S] [--flavour NAME] [--patience N] [--lateness TICKS]
 //! ```
 //!
 //! Each *episode* builds a runtime with random settings, lets tasks, foreign threads, timers, blocking jobs and
@@ -18,6 +18,8 @@
 //! | `set` | a `LocalSet` on one of the first four |
 //! | `paused` | `current` or `local` with a clock that stands, is advanced, or is resumed now and then |
 //! | `late` | any of these but sets and `paused`, 1 to 64 workers, with long polls, and with a record of how late things come |
+//!
+//! `--lateness` is how many ticks of 10 ms something may come late in `late`; 10 if left out.
 //!
 //! The seed is printed first. It determines what is done, not how the threads meet while doing it.
 //!
@@ -66,6 +68,7 @@ fn arguments() -> Result<Arguments, String> {
             "--seconds" => parsed.seconds = number()?,
             "--seed" => parsed.seed = number()?,
             "--patience" => parsed.patience = Duration::from_secs(number()?),
+            "--lateness" => lateness::set_limit(number()? as usize),
             "--flavour" => {
                 let names = || FLAVOURS.map(|flavour| flavour.name).join(", ");
                 parsed.flavours.retain(|flavour| flavour.name == value);
@@ -73,7 +76,11 @@ fn arguments() -> Result<Arguments, String> {
                     return Err(format!("no flavour is named {value}; there are {}", names()));
                 }
             }
-            _ => return Err(format!("unknown: {name}; there are --seconds, --seed, --flavour, --patience")),
+            _ => {
+                return Err(format!(
+                    "unknown: {name}; there are --seconds, --seed, --flavour, --patience, --lateness"
+                ));
+            }
         }
     }
     Ok(parsed)
