@@ -18,6 +18,7 @@ mod semaphore;
 mod set_once;
 #[cfg(test)]
 mod tests;
+pub mod watch;
 mod write_once;
 
 pub use self::barrier::{Barrier, BarrierWaitResult};

@@ -1,6 +1,6 @@
 //! The doorway under loom's model checker.
 
-pub(crate) use loom::sync::{Arc, MutexGuard};
+pub(crate) use loom::sync::{Arc, MutexGuard, RwLockReadGuard};
 pub(crate) use loom::{hint, thread};
 
 /// The threads of a model are all on one of the system's, so that its locals would be everybody's.
@@ -36,6 +36,29 @@ impl<T> Mutex<T> {
 
     pub(crate) fn get_mut(&mut self) -> &mut T {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// loom's own waits for the holder, and so does this one: a caller that finds the lock taken is not modelled.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        Some(self.lock())
+    }
+}
+
+/// See the standard-library half.
+#[derive(Debug)]
+pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
+
+impl<T> RwLock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::sync::RwLock::new(value))
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> loom::sync::RwLockWriteGuard<'_, T> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
