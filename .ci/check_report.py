@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Checks that `rtbench run` wrote everything it promises, and that it parses.
 
-    .ci/check_report.py FOLDER
+    .ci/check_report.py FOLDER [tokio_unstable]
 
-FOLDER holds exactly one report. Says what is wrong and exits with 1 if anything is.
+FOLDER holds exactly one report; with the second argument, one of runs on a Tokio that was built with that cfg. Says what
+is wrong and exits with 1 if anything is.
 """
 
 import base64
@@ -80,7 +81,23 @@ def check_log(path, streams):
     check(len(tags) == streams and None in tags, f"latency.hlog: tags {tags} for {streams} streams")
 
 
-def main(folder):
+def check_unstable(name, workload):
+    """What Tokio counts only with `--cfg tokio_unstable`, and that it was asked for one of its unstable knobs."""
+    engine, runtime = workload["engine"], workload["runtime"]
+    check((engine["name"], engine["build"]) == ("tokio", "tokio_unstable"), f"{name}: ran on {engine}")
+    check(workload["plan"]["runtime"]["lifo_slot"] is False, f"{name}: {workload['plan']['runtime']}")
+    for histogram in ("poll_time", "schedule_latency"):
+        figures = runtime["histograms"].get(histogram, {"count": 0})
+        check(figures["count"] > 0 and figures["max"] > 0, f"{name}: {histogram}: {figures}")
+    check(sum(worker["polls"] for worker in runtime["workers"]) > 0, f"{name}: no polls")
+    for counter in ("parks", "noop_parks", "stolen_tasks", "steal_operations", "local_schedules", "overflows", "busy_ns"):
+        check(all(counter in worker for worker in runtime["workers"]), f"{name}: no {counter}")
+    check(runtime["global"]["spawned_tasks"] > 0, f"{name}: {runtime['global']}")
+    for level in ("local_queues", "blocking_queue", "mean_poll_ns"):
+        check(level in runtime["levels"], f"{name}: no level {level}")
+
+
+def main(folder, cfg=None):
     reports = sorted(folder.iterdir())
     check(len(reports) == 1, f"one report expected in {folder}: {[path.name for path in reports]}")
     report = reports[0]
@@ -97,6 +114,8 @@ def main(folder):
         check(counts["planned"] == counts["started"] + counts["dropped"] + counts["not_started"], f"{name}: {counts}")
         check(counts["started"] == counts["completed"] + counts["failed"] + counts["unfinished"], f"{name}: {counts}")
         check(workload["series"] and workload["runtime"]["workers"], f"{name}: no series, or no counters")
+        if cfg == "tokio_unstable":
+            check_unstable(name, workload)
         for stream in workload["streams"]:
             check(stream["count"] > 0, f"{name}: no sample of {stream['name']}")
             check(sum(part["streams"][workload["streams"].index(stream)]["count"] for part in workload["series"])
@@ -119,5 +138,5 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    check(len(sys.argv) == 2, "say which folder")
-    main(pathlib.Path(sys.argv[1]))
+    check(len(sys.argv) in (2, 3), "say which folder")
+    main(pathlib.Path(sys.argv[1]), *sys.argv[2:])

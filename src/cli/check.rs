@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::Exit;
 use super::args::Check;
-use crate::engines;
+use crate::engines::{self, Engine};
 use crate::profile::{self, Profile};
 use crate::term;
 
@@ -24,22 +24,22 @@ pub(super) fn check(args: &Check) -> Result<Exit> {
     let profile = profile::load(&args.source.path, &args.source.settings, &args.subject.subject())?;
     let profile = profile::overridden(profile, &args.source.overrides());
     // Which knobs a plug-in's engine has, only the plug-in knows.
-    let (subject, obeys): (_, fn(&str) -> bool) = match &profile.plugin {
+    let (subject, engine) = match &profile.plugin {
         Some(plugin) => {
             let subject =
                 format!("the plug-in {} ({} {})", plugin.name, profile.engine, plugin.engine_version);
-            (subject, |_| true)
+            (subject, None)
         }
         None => {
             let engine = engines::find(profile.engine)?;
-            (engine.to_string(), engine.obeys)
+            (engine.to_string(), Some(engine))
         }
     };
-    term::print(&text(&profile, &subject, obeys))?;
+    term::print(&text(&profile, &subject, engine.as_ref()))?;
     Ok(Exit::Success)
 }
 
-fn text(profile: &Profile, subject: &str, obeys: fn(&str) -> bool) -> String {
+fn text(profile: &Profile, subject: &str, engine: Option<&Engine>) -> String {
     let runs = profile::plan(profile);
     let load: u64 = runs.iter().map(|run| run.plan.warmup_ns + run.plan.duration_ns).sum();
     let mut text = format!(
@@ -53,7 +53,7 @@ fn text(profile: &Profile, subject: &str, obeys: fn(&str) -> bool) -> String {
         profile.report.dir.join(format!("{}-<UTC time>", profile.name)).display(),
     );
     let Value::Object(effective) = profile::effective(profile) else { unreachable!("a profile is a table") };
-    let keys = Keys { profile, obeys };
+    let keys = Keys { profile, engine };
     keys.table(&mut text, "", &effective);
     text
 }
@@ -64,7 +64,8 @@ const INHERITED: [&str; 3] = ["seed", "warmup", "duration"];
 /// Where a profile's keys come from, and where they go.
 struct Keys<'a> {
     profile: &'a Profile,
-    obeys: fn(&str) -> bool,
+    /// `None`: one that only a plug-in knows.
+    engine: Option<&'a Engine>,
 }
 
 impl Keys<'_> {
@@ -74,8 +75,9 @@ impl Keys<'_> {
         let inner = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         let mut rows = Vec::new();
         for (key, value) in keys {
-            let (line, note) = match value {
-                Value::Object(_) | Value::Array(_) => continue,
+            let lacking = self.lacking(&inner(key));
+            let (line, note) = match (value, lacking) {
+                (Value::Object(_) | Value::Array(_), _) => continue,
                 // What a workload does not say itself stands at the top.
                 _ if path.starts_with("workload.")
                     && INHERITED.contains(&key.as_str())
@@ -83,10 +85,8 @@ impl Keys<'_> {
                 {
                     continue;
                 }
-                _ if self.is_unknown(&inner(key)) => {
-                    (format!("# {key}"), format!("# {} has no such knob", self.profile.engine))
-                }
-                Value::Null => (format!("# {key}"), "# left to the runtime".to_owned()),
+                (_, Some(why)) => (format!("# {key}"), format!("# {why}")),
+                (Value::Null, _) => (format!("# {key}"), "# left to the runtime".to_owned()),
                 // Such a path is the command line's.
                 _ if inner(key) == "report.dir" && self.profile.report.dir.to_str().is_none() => {
                     let path = self.profile.report.dir.display();
@@ -121,9 +121,10 @@ impl Keys<'_> {
         }
     }
 
-    /// Whether a key is of the `[runtime]` table, and the engine lacks its knob.
-    fn is_unknown(&self, path: &str) -> bool {
-        path.strip_prefix("runtime.").is_some_and(|key| !(self.obeys)(key))
+    /// Why the engine lacks the knob of this key, if it is one of the `[runtime]` table.
+    fn lacking(&self, path: &str) -> Option<&'static str> {
+        let key = path.strip_prefix("runtime.")?;
+        (self.engine?.lacks)(key)
     }
 }
 

@@ -27,8 +27,8 @@ pub(crate) struct Engine {
     /// Its own name.
     name: &'static str,
     pub(crate) version: &'static str,
-    /// Whether it has the knob under this key of the `[runtime]` table.
-    pub(crate) obeys: fn(&str) -> bool,
+    /// Why it lacks the knob under this key of the `[runtime]` table. `None`: it has it.
+    pub(crate) lacks: fn(&str) -> Option<&'static str>,
     /// The keys of the `[runtime]` table that it cannot obey, each with the reason.
     pub(crate) refusals: fn(&RuntimeConfig) -> Vec<(String, String)>,
     /// Runs the plan that comes from the first file, and sends frames to the second.
@@ -47,7 +47,7 @@ pub(crate) fn all() -> Vec<Engine> {
         kind: workloads::engine::KIND,
         name: workloads::engine::NAME,
         version: workloads::engine::VERSION,
-        obeys: workloads::engine::obeys,
+        lacks: workloads::engine::lacks,
         refusals: workloads::engine::refusals,
         exec: |plan, frames| workloads::exec::exec(plan, frames).into(),
     };

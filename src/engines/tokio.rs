@@ -13,7 +13,7 @@ pub(super) fn engine() -> Option<Engine> {
         kind: EngineKind::Tokio,
         name: engine::NAME,
         version: engine::VERSION,
-        obeys: engine::obeys,
+        lacks: engine::lacks,
         refusals: engine::refusals,
         exec: |plan, frames| exec::exec(plan, frames).into(),
     })

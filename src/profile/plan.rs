@@ -155,7 +155,7 @@ fn clear_unknown(path: &str, value: &mut Value, engine: &Engine) {
                 clear_unknown(&format!("{path}{dot}{key}"), value, engine);
             }
         }
-        knob if !(engine.obeys)(path) => *knob = Value::Null,
+        knob if (engine.lacks)(path).is_some() => *knob = Value::Null,
         _ => {}
     }
 }

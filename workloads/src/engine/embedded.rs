@@ -26,9 +26,9 @@ pub fn refusals(_: &RuntimeConfig) -> Vec<(String, String)> {
     Vec::new()
 }
 
-/// Whether this engine has the knob under this key of a configuration.
-pub fn obeys(_: &str) -> bool {
-    true
+/// Why this engine lacks the knob under this key of a configuration. It has all of them.
+pub fn lacks(_: &str) -> Option<&'static str> {
+    None
 }
 
 pub(super) fn build(config: &RuntimeConfig) -> io::Result<Runtime> {

@@ -27,7 +27,7 @@ use rt::config::{Flavor, RuntimeConfig};
 use rt::runtime::{Handle, Runtime};
 
 use self::home::Home;
-pub use bound::{BUILD, KIND, NAME, VERSION, obeys, refusals};
+pub use bound::{BUILD, KIND, NAME, VERSION, lacks, refusals};
 
 use crate::wire::{Bucket, Failure, RuntimeCounters};
 

@@ -88,23 +88,26 @@ fn compare(path: &mut String, given: &Value, default: &Value, refused: &mut Vec<
             compare(path, given, &default[key], refused);
             path.truncate(outer);
         }
-    } else if given != default && !obeys(path) {
+    } else if given != default
+        && let Some(problem) = lacks(path)
+    {
         let cure = match default {
             Value::Null => "leave it out".to_owned(),
             default => format!("leave it out, or at its default, {default}"),
-        };
-        let problem = if UNSTABLE.contains(&path.as_str()) {
-            "Tokio has this knob only where rtbench is built with RUSTFLAGS=\"--cfg tokio_unstable\""
-        } else {
-            "Tokio has no such knob"
         };
         refused.push((path.clone(), format!("{problem}; {cure}")));
     }
 }
 
-/// Whether this engine has the knob under this key of a configuration.
-pub fn obeys(key: &str) -> bool {
-    OBEYED.contains(&key) || (api::IS_UNSTABLE && UNSTABLE.contains(&key))
+/// Why this engine lacks the knob under this key of a configuration. `None`: it has it.
+pub fn lacks(key: &str) -> Option<&'static str> {
+    if OBEYED.contains(&key) || (api::IS_UNSTABLE && UNSTABLE.contains(&key)) {
+        None
+    } else if UNSTABLE.contains(&key) {
+        Some("Tokio has this knob only where rtbench is built with RUSTFLAGS=\"--cfg tokio_unstable\"")
+    } else {
+        Some("Tokio has no such knob")
+    }
 }
 
 pub(super) fn build(config: &RuntimeConfig) -> io::Result<Runtime> {
@@ -219,7 +222,7 @@ mod tests {
     #[test]
     fn an_unstable_knob_is_obeyed_or_refused_with_the_build_that_has_it() {
         let config = RuntimeConfig { lifo_slot: false, rng_seed: Some(7), ..RuntimeConfig::default() };
-        assert_eq!(obeys("lifo_slot"), api::IS_UNSTABLE);
+        assert_eq!(lacks("lifo_slot").is_none(), api::IS_UNSTABLE);
         let refused = refusals(&config);
         if api::IS_UNSTABLE {
             assert_eq!(refused, []);

@@ -156,3 +156,63 @@ pub(in crate::engine) fn levels(handle: &Handle) -> Vec<(&'static str, u64)> {
     }
     levels
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Instant;
+
+    use super::super::build;
+    use super::*;
+
+    /// The order in which two tasks run that a task of the only worker spawned, one after the other.
+    fn order(config: RuntimeConfig) -> (Vec<u32>, runtime::Runtime) {
+        let runtime = build(&RuntimeConfig { worker_threads: Some(1), ..config }).unwrap();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let ran = order.clone();
+        let spawner = runtime.spawn(async move {
+            let task = |number| {
+                let ran = ran.clone();
+                async move { ran.lock().unwrap().push(number) }
+            };
+            let tasks = [1, 2].map(|number| rt::spawn(task(number)));
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        runtime.block_on(spawner).unwrap();
+        let order = order.lock().unwrap().clone();
+        (order, runtime)
+    }
+
+    #[test]
+    fn without_the_lifo_slot_tasks_run_in_the_order_in_which_they_were_spawned() {
+        assert_eq!(order(RuntimeConfig::default()).0, [2, 1]);
+        assert_eq!(order(RuntimeConfig { lifo_slot: false, ..RuntimeConfig::default() }).0, [1, 2]);
+    }
+
+    #[test]
+    fn histograms_that_are_asked_for_hold_every_poll() {
+        let shape = Some(rt::config::HistogramConfiguration::default());
+        let mut config = RuntimeConfig::default();
+        let (_, plain) = order(config.clone());
+        assert_eq!(counters(plain.handle()).histograms.len(), 0);
+        config.metrics.poll_time_histogram = shape.clone();
+        config.metrics.schedule_latency_histogram = shape;
+        // Tokio takes a poll and those from the slot that follow it for one.
+        config.lifo_slot = false;
+        let (_, runtime) = order(config);
+        // A worker tells what it has counted when it parks.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        for name in ["poll_time", "schedule_latency"] {
+            let counted = || -> u64 {
+                counters(runtime.handle()).histograms[name].iter().map(|bucket| bucket.count).sum()
+            };
+            // The spawner, and the two tasks; the spawner may be polled again.
+            while counted() < 3 {
+                assert!(Instant::now() < deadline, "{name}: {} polls", counted());
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}
