@@ -10,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::marker::PhantomData;
 use std::rc::Rc;
 
@@ -19,8 +20,8 @@ use crate::base::prim::Arc;
 use crate::engine::driver::io::IoRegistry;
 use crate::engine::driver::timer::TimerRegistry;
 use crate::engine::sched::{self, SchedRef};
-use crate::engine::task::Meta;
-use crate::handle::{self, Handle};
+use crate::engine::task::{JoinHandle, Meta, SpawnMeta};
+use crate::handle::Handle;
 
 thread_local! {
     /// The runtimes that were made current and still are, the current one last. Counted, so that foreign code can run on
@@ -228,25 +229,23 @@ pub(crate) fn timer_registry() -> Arc<TimerRegistry> {
     }
 }
 
-/// Runs a closure on the blocking pool of the current runtime.
+/// Runs a closure, which was given as a `Function`, on the blocking pool of the current runtime.
 #[track_caller]
-pub(crate) fn spawn_blocking<F, T>(f: F) -> crate::engine::task::JoinHandle<T>
+pub(crate) fn spawn_blocking<Function, F, T>(f: F, meta: Meta) -> io::Result<JoinHandle<T>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let meta = Meta::here();
-    handle::expect_thread(expect_current(|handle| handle.spawn_blocking_as(f, meta)))
+    expect_current(|handle| handle.spawn_blocking_as::<Function, F, T>(f, meta))
 }
 
 /// Spawns a task on the current runtime.
 #[track_caller]
-pub(crate) fn spawn<F>(future: F) -> crate::engine::task::JoinHandle<F::Output>
+pub(crate) fn spawn<F>(future: F, meta: SpawnMeta) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let meta = Meta::here();
     expect_current(|handle| handle.spawn_as(future, meta))
 }
 

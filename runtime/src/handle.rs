@@ -11,18 +11,15 @@ use std::num::NonZeroU64;
 use std::panic::Location;
 
 use crate::base;
-use crate::base::trace::{self, About, Traced};
+use crate::base::boxing::box_if_large;
+use crate::base::trace::{self, About, OriginalSize, Traced};
 use crate::context::{self, Alone, EnterGuard, TryCurrentError};
 use crate::engine::blocking::{self, Finished};
 use crate::engine::sched::SchedRef;
 use crate::engine::services::Services;
-use crate::engine::task::{self, JoinHandle, Meta};
+use crate::engine::task::{self, JoinHandle, Meta, SpawnMeta};
 use crate::metrics::RuntimeMetrics;
 use crate::runtime::{Dump, RuntimeFlavor};
-
-/// Futures larger than this are moved into a box before they are spawned, in bytes. Each layer between the caller
-/// and the task may copy a future once, on a stack that may be small. Tokio's figures.
-pub(crate) const BOX_THRESHOLD: usize = if cfg!(debug_assertions) { 2048 } else { 16384 };
 
 /// A reference to a runtime, to spawn on it from anywhere.
 ///
@@ -120,36 +117,26 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_as(future, Meta::here())
+        box_if_large!(future future: F => self.spawn_as(future, SpawnMeta::of::<F>()))
     }
 
-    pub(crate) fn spawn_as<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
+    pub(crate) fn spawn_as<F>(&self, future: F, meta: SpawnMeta) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if size_of::<F>() > BOX_THRESHOLD {
-            let (future, meta) = meta.trace(Box::pin(future), "task", size_of::<F>());
-            self.sched.spawn(future, meta)
-        } else {
-            let (future, meta) = meta.trace(future, "task", size_of::<F>());
-            self.sched.spawn(future, meta)
-        }
+        let (future, meta) = meta.trace(future, "task");
+        self.sched.spawn(future, meta)
     }
 
     /// Runs a future that stays on this thread, on a runtime that takes such here.
-    pub(crate) fn spawn_local_as<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
+    pub(crate) fn spawn_local_as<F>(&self, future: F, meta: SpawnMeta) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        if size_of::<F>() > BOX_THRESHOLD {
-            let (future, meta) = meta.trace(Box::pin(future), "local", size_of::<F>());
-            self.sched.spawn_local(future, meta)
-        } else {
-            let (future, meta) = meta.trace(future, "local", size_of::<F>());
-            self.sched.spawn_local(future, meta)
-        }
+        let (future, meta) = meta.trace(future, "local");
+        self.sched.spawn_local(future, meta)
     }
 
     /// Runs a closure that blocks on a thread of its own, from the runtime's pool of such threads.
@@ -172,19 +159,17 @@ impl Handle {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        expect_thread(self.spawn_blocking_as(func, Meta::here()))
+        let meta = Meta::here();
+        expect_thread(box_if_large!(closure func: F => self.spawn_blocking_as::<F, _, _>(func, meta)))
     }
 
-    pub(crate) fn spawn_blocking_as<F, R>(&self, func: F, meta: Meta) -> io::Result<JoinHandle<R>>
+    /// The closure was given as a `Function`, and may be in a box since.
+    pub(crate) fn spawn_blocking_as<Function, F, R>(&self, func: F, meta: Meta) -> io::Result<JoinHandle<R>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let (job, handle) = if size_of::<F>() > BOX_THRESHOLD {
-            blocking::unowned::<F, _, _>(Box::new(func), meta, self.blocking_finished())
-        } else {
-            blocking::unowned::<F, _, _>(func, meta, self.blocking_finished())
-        };
+        let (job, handle) = blocking::unowned::<Function, _, _>(func, meta, self.blocking_finished());
         self.services().blocking.spawn(job, || {
             let sched = self.sched.clone();
             Box::new(move |f| context::around_blocking(&sched, f))
@@ -223,15 +208,14 @@ impl Handle {
     /// On a thread that is driving tasks, and when the future panics.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        box_if_large!(future future: F => self.block_on_as(future, OriginalSize::of::<F>()))
+    }
+
+    #[track_caller]
+    fn block_on_as<F: Future>(&self, future: F, original_size: OriginalSize) -> F::Output {
         let spin = self.sched.config().idle_spin;
-        let location = Location::caller();
-        context::block_on(self, Alone::No, || {
-            if size_of::<F>() > BOX_THRESHOLD {
-                base::block_on::block_on(trace_root(Box::pin(future), size_of::<F>(), location), spin)
-            } else {
-                base::block_on::block_on(trace_root(future, size_of::<F>(), location), spin)
-            }
-        })
+        let future = trace_root(future, original_size, Location::caller());
+        context::block_on(self, Alone::No, || base::block_on::block_on(future, spin))
     }
 
     /// The flavour of this runtime.
@@ -344,11 +328,15 @@ impl Handle {
     }
 }
 
-/// Puts the future of a `block_on` into a span. `size` is that of the future before it was boxed, if it was.
+/// Puts the future of a `block_on` into a span.
 #[inline(always)]
-pub(crate) fn trace_root<F>(future: F, size: usize, location: &'static Location<'static>) -> Traced<F> {
+pub(crate) fn trace_root<F>(
+    future: F,
+    original_size: OriginalSize,
+    location: &'static Location<'static>,
+) -> Traced<F> {
     let about = || About { id: task::Id::next().as_u64(), name: None, location };
-    trace::task(future, "block_on", size, about).0
+    trace::task(future, "block_on", original_size, about).0
 }
 
 #[track_caller]

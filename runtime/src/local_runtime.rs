@@ -12,10 +12,12 @@ use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
+use crate::base::boxing::box_if_large;
+use crate::base::trace::OriginalSize;
 use crate::builder::Builder;
 use crate::context::EnterGuard;
-use crate::engine::task::{JoinHandle, Meta};
-use crate::handle::Handle;
+use crate::engine::task::{JoinHandle, Meta, SpawnMeta};
+use crate::handle::{Handle, expect_thread};
 use crate::metrics::RuntimeMetrics;
 use crate::runtime::{Runtime, ShutdownReport};
 
@@ -104,7 +106,7 @@ impl LocalRuntime {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.handle().spawn_local_as(future, Meta::here())
+        box_if_large!(future future: F => self.handle().spawn_local_as(future, SpawnMeta::of::<F>()))
     }
 
     /// As [`Handle::spawn_blocking`].
@@ -114,7 +116,8 @@ impl LocalRuntime {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        self.handle().spawn_blocking(func)
+        let (handle, meta) = (self.handle(), Meta::here());
+        expect_thread(box_if_large!(closure func: F => handle.spawn_blocking_as::<F, _, _>(func, meta)))
     }
 
     /// Runs a future to its end, and all tasks of this runtime meanwhile. See [`Runtime::block_on`].
@@ -124,7 +127,7 @@ impl LocalRuntime {
     /// When this thread is driving tasks already, and when the future panics.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.runtime.block_on(future)
+        box_if_large!(future future: F => self.runtime.block_on_as(future, OriginalSize::of::<F>()))
     }
 
     /// Makes this runtime the current one of this thread. See [`Handle::enter`].

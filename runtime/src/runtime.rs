@@ -40,13 +40,15 @@ pub use crate::local_runtime::{LocalOptions, LocalRuntime};
 pub use crate::metrics::RuntimeMetrics;
 pub use crate::shutdown::{LeftClosure, ShutdownReport};
 
+use crate::base::boxing::box_if_large;
+use crate::base::trace::OriginalSize;
 use crate::base::{self, enter};
 use crate::context::{self, Alone};
 use crate::engine::blocking::BlockingPool;
 use crate::engine::driver::io as io_driver;
 use crate::engine::sched::{self, SchedRef, current::Driven, threads::Workers};
-use crate::engine::task::JoinHandle;
-use crate::handle::trace_root;
+use crate::engine::task::{JoinHandle, Meta, SpawnMeta};
+use crate::handle::{expect_thread, trace_root};
 
 /// The number of the worker that this thread is, as [`RuntimeMetrics`] counts workers. `None` on a thread that is no
 /// worker now.
@@ -168,7 +170,7 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.handle.spawn(future)
+        box_if_large!(future future: F => self.handle.spawn_as(future, SpawnMeta::of::<F>()))
     }
 
     /// As [`Handle::spawn_blocking`].
@@ -178,7 +180,9 @@ impl Runtime {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        self.handle.spawn_blocking(func)
+        let meta = Meta::here();
+        let spawned = box_if_large!(closure func: F => self.handle.spawn_blocking_as::<F, _, _>(func, meta));
+        expect_thread(spawned)
     }
 
     /// Runs a future to its end on this thread, and on a `current_thread` runtime everything else meanwhile.
@@ -198,17 +202,12 @@ impl Runtime {
     /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        let location = Location::caller();
-        // A large future would be copied onto the stack once more by each call below.
-        if size_of::<F>() > 1024 {
-            self.block_on_small(trace_root(Box::pin(future), size_of::<F>(), location))
-        } else {
-            self.block_on_small(trace_root(future, size_of::<F>(), location))
-        }
+        box_if_large!(future future: F => self.block_on_as(future, OriginalSize::of::<F>()))
     }
 
     #[track_caller]
-    fn block_on_small<F: Future>(&self, future: F) -> F::Output {
+    pub(crate) fn block_on_as<F: Future>(&self, future: F, original_size: OriginalSize) -> F::Output {
+        let future = trace_root(future, original_size, Location::caller());
         let alone = match &self.scheduler {
             Scheduler::Multi(_) => Alone::No,
             Scheduler::Current(_) => Alone::Yes,

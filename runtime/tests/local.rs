@@ -474,6 +474,18 @@ fn blocking_in_place_is_refused(new: fn() -> Home) {
     });
 }
 
+/// As if it were an `async` function.
+#[test]
+fn run_until_drops_its_future_when_that_is_ready() {
+    let (rt, set, drops) = (support::current(), LocalSet::new(), support::Drops::default());
+    let tracked = drops.track();
+    let mut driving = pin!(set.run_until(poll_fn(move |_| Poll::Ready(std::mem::size_of_val(&tracked)))));
+    rt.block_on(driving.as_mut());
+    assert_eq!(drops.count(), 1);
+    let text = panic_text(|| assert_eq!(rt.block_on(driving.as_mut()), 0));
+    assert!(text.contains("polled after completion"), "{text}");
+}
+
 fn a_large_future_fits(new: fn() -> Home) {
     let length = new().run(async {
         let large = [1_u8; 100_000];

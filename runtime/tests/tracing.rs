@@ -364,6 +364,13 @@ fn a_large_future_tells_its_size_before_it_was_boxed(new: fn() -> Rt) {
     let span = collector().told().spans[&root].clone();
     assert_span(&span, "tokio::task", "block_on", line, &boxed);
 
+    let mut set = task::JoinSet::new();
+    let (in_set, line) = (set.spawn_on(large(), rt.handle()), line!());
+    assert_span(&span_of(in_set.id()).1, "tokio::task", "task", line, &boxed);
+    let builder = task::Builder::new();
+    let (built, line) = (builder.spawn_on(large(), rt.handle()).unwrap(), line!());
+    assert_span(&span_of(built.id()).1, "tokio::task", "task", line, &boxed);
+
     let ballast = [1_u8; 40_000];
     let closure = move || ballast.len();
     let job = rt.spawn_blocking(closure);

@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "a slot for one waiter, for channels to come")]
 pub(crate) mod atomic_waker;
 pub(crate) mod block_on;
+pub(crate) mod boxing;
 pub(crate) mod clock;
 pub(crate) mod coop;
 pub(crate) mod enter;

@@ -99,7 +99,8 @@ impl Resolving {
     where
         N: std::net::ToSocketAddrs<Iter = vec::IntoIter<SocketAddr>> + Send + 'static,
     {
-        Self(State::Looking(context::spawn_blocking(move || name.to_socket_addrs())))
+        let look_up = move || name.to_socket_addrs();
+        Self(State::Looking(context::expect_current(|handle| handle.spawn_blocking(look_up))))
     }
 }
 

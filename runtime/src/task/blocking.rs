@@ -3,8 +3,10 @@
 //! Next file to read: `task/builder.rs`.
 #![forbid(unsafe_code)]
 
+use crate::base::boxing::box_if_large;
 use crate::context;
-use crate::engine::task::JoinHandle;
+use crate::engine::task::{JoinHandle, Meta};
+use crate::handle::expect_thread;
 
 /// Runs a closure that blocks on a thread of its own. See [`Handle::spawn_blocking`].
 ///
@@ -26,7 +28,8 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    context::spawn_blocking(f)
+    let meta = Meta::here();
+    expect_thread(box_if_large!(closure f: F => context::spawn_blocking::<F, _, _>(f, meta)))
 }
 
 /// Runs a closure that blocks on this thread, and lets another thread go on with the worker's other tasks.
@@ -60,5 +63,5 @@ pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,
 {
-    context::block_in_place(f)
+    box_if_large!(closure f: F => context::block_in_place(f))
 }

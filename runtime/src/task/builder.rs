@@ -7,8 +7,9 @@ use std::future::Future;
 use std::io;
 
 use super::local::{self, LocalSet};
+use crate::base::boxing::box_if_large;
 use crate::context;
-use crate::engine::task::{JoinHandle, Meta};
+use crate::engine::task::{JoinHandle, Meta, SpawnMeta};
 use crate::handle::Handle;
 
 /// Spawns a task with settings of its own: today, a name.
@@ -53,8 +54,7 @@ impl<'a> Builder<'a> {
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
-        let meta = self.meta();
-        Ok(context::expect_current(|handle| handle.spawn_as(future, meta)))
+        Ok(box_if_large!(future future: Fut => context::spawn(future, self.meta::<Fut>())))
     }
 
     /// As [`Handle::spawn`].
@@ -68,7 +68,7 @@ impl<'a> Builder<'a> {
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
-        Ok(handle.spawn_as(future, self.meta()))
+        Ok(box_if_large!(future future: Fut => handle.spawn_as(future, self.meta::<Fut>())))
     }
 
     /// As [`spawn_blocking`](crate::task::spawn_blocking), with an error where that panics.
@@ -86,8 +86,10 @@ impl<'a> Builder<'a> {
         Function: FnOnce() -> Output + Send + 'static,
         Output: Send + 'static,
     {
-        let meta = self.meta();
-        context::expect_current(|handle| handle.spawn_blocking_as(function, meta))
+        let meta = self.blocking_meta();
+        box_if_large!(
+            closure function: Function => context::spawn_blocking::<Function, _, _>(function, meta)
+        )
     }
 
     /// As [`Handle::spawn_blocking`], with an error where that panics.
@@ -105,7 +107,10 @@ impl<'a> Builder<'a> {
         Function: FnOnce() -> Output + Send + 'static,
         Output: Send + 'static,
     {
-        handle.spawn_blocking_as(function, self.meta())
+        let meta = self.blocking_meta();
+        box_if_large!(
+            closure function: Function => handle.spawn_blocking_as::<Function, _, _>(function, meta)
+        )
     }
 
     /// As [`spawn_local`](crate::task::spawn_local).
@@ -123,7 +128,7 @@ impl<'a> Builder<'a> {
         Fut: Future + 'static,
         Fut::Output: 'static,
     {
-        Ok(local::spawn_local_as(future, self.meta()))
+        Ok(box_if_large!(future future: Fut => local::spawn_local_as(future, self.meta::<Fut>())))
     }
 
     /// As [`LocalSet::spawn_local`].
@@ -137,11 +142,16 @@ impl<'a> Builder<'a> {
         Fut: Future + 'static,
         Fut::Output: 'static,
     {
-        Ok(local_set.spawn_as(future, self.meta()))
+        Ok(box_if_large!(future future: Fut => local_set.spawn_as(future, self.meta::<Fut>())))
     }
 
     #[track_caller]
-    fn meta(&self) -> Meta {
+    pub(super) fn meta<Fut>(&self) -> SpawnMeta {
+        SpawnMeta::of::<Fut>().named(self.name)
+    }
+
+    #[track_caller]
+    pub(super) fn blocking_meta(&self) -> Meta {
         Meta::here().named(self.name)
     }
 }

@@ -5,17 +5,20 @@
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::base::boxing::box_if_large;
+use crate::base::trace::OriginalSize;
 use crate::context;
 use crate::engine::sched::Locality;
 use crate::engine::sched::pollers::Poller;
 use crate::engine::sched::set::{self, Leave, Set};
-use crate::engine::task::{JoinHandle, Meta};
-use crate::handle::{BOX_THRESHOLD, Id};
+use crate::engine::task::{JoinHandle, SpawnMeta};
+use crate::handle::Id;
 use crate::runtime::Runtime;
 
 /// Runs a future, which need not be `Send`, as a task of the current [`LocalRuntime`] or [`LocalSet`].
@@ -46,11 +49,11 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    spawn_local_as(future, Meta::here())
+    box_if_large!(future future: F => spawn_local_as(future, SpawnMeta::of::<F>()))
 }
 
 #[track_caller]
-pub(super) fn spawn_local_as<F>(future: F, meta: Meta) -> JoinHandle<F::Output>
+pub(super) fn spawn_local_as<F>(future: F, meta: SpawnMeta) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -72,18 +75,13 @@ where
     }
 }
 
-fn spawn_in<F>(set: &Set, future: F, meta: Meta) -> JoinHandle<F::Output>
+fn spawn_in<F>(set: &Set, future: F, meta: SpawnMeta) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    if size_of::<F>() > BOX_THRESHOLD {
-        let (future, meta) = meta.trace(Box::pin(future), "local", size_of::<F>());
-        set.spawn(future, meta)
-    } else {
-        let (future, meta) = meta.trace(future, "local", size_of::<F>());
-        set.spawn(future, meta)
-    }
+    let (future, meta) = meta.trace(future, "local");
+    set.spawn(future, meta)
 }
 
 /// A set of tasks that stay on this thread, so that they need not be `Send`, on any runtime.
@@ -169,10 +167,10 @@ impl LocalSet {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.spawn_as(future, Meta::here())
+        box_if_large!(future future: F => self.spawn_as(future, SpawnMeta::of::<F>()))
     }
 
-    pub(super) fn spawn_as<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
+    pub(super) fn spawn_as<F>(&self, future: F, meta: SpawnMeta) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
@@ -187,7 +185,8 @@ impl LocalSet {
     /// When this thread is driving tasks already, and when the future panics.
     #[track_caller]
     pub fn block_on<F: Future>(&self, rt: &Runtime, future: F) -> F::Output {
-        rt.block_on(self.run_until(future))
+        let original_size = OriginalSize::of::<RunUntil<'_, F>>();
+        box_if_large!(future future: F => rt.block_on_as(self.run_until(future), original_size))
     }
 
     /// Runs a future to its end, and the tasks of this set meanwhile. Those that have not ended stay in the set.
@@ -197,8 +196,8 @@ impl LocalSet {
     /// # Cancel safety
     ///
     /// Dropping it drops the future, and leaves the set as it is.
-    pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
-        RunUntil { set: &self.set, poller: Poller::default(), future }.await
+    pub fn run_until<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
+        RunUntil { set: &self.set, poller: Poller::default(), future: Some(future), pinned: PhantomPinned }
     }
 
     /// What tells this set from every other set and runtime of the process.
@@ -211,8 +210,11 @@ pin_project! {
     struct RunUntil<'a, F> {
         set: &'a Set,
         poller: Poller,
+        // None: it was ready.
         #[pin]
-        future: F,
+        future: Option<F>,
+        #[pin]
+        pinned: PhantomPinned,
     }
 
     impl<F> PinnedDrop for RunUntil<'_, F> {
@@ -227,14 +229,19 @@ impl<F: Future> Future for RunUntil<'_, F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        this.set.take_turn(this.poller, cx.waker(), || {
-            let poll = this.future.poll(cx);
+        let mut this = self.project();
+        let poll = this.set.take_turn(this.poller, cx.waker(), || {
+            let future = this.future.as_mut().as_pin_mut();
+            let poll = future.expect("`LocalSet::run_until` polled after completion").poll(cx);
             if poll.is_pending() {
                 this.set.run();
             }
             poll
-        })
+        });
+        if poll.is_ready() {
+            this.future.set(None);
+        }
+        poll
     }
 }
 

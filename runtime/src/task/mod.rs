@@ -26,7 +26,9 @@ pub use yield_now::yield_now;
 
 pub use crate::engine::task::{AbortHandle, Id, JoinError, JoinHandle, id, try_id};
 
+use crate::base::boxing::box_if_large;
 use crate::context;
+use crate::engine::task::SpawnMeta;
 
 /// Futures of this module that are named seldom.
 pub mod futures {
@@ -54,5 +56,5 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    context::spawn(future)
+    box_if_large!(future future: F => context::spawn(future, SpawnMeta::of::<F>()))
 }

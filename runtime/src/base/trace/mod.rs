@@ -20,12 +20,12 @@
 #[cfg(feature = "tracing")]
 mod on;
 #[cfg(feature = "tracing")]
-pub(crate) use on::{SpanId, Traced, blocking, stuck_poll, task};
+pub(crate) use on::{OriginalSize, SpanId, Traced, blocking, stuck_poll, task};
 
 #[cfg(not(feature = "tracing"))]
 mod off;
 #[cfg(not(feature = "tracing"))]
-pub(crate) use off::{SpanId, Traced, blocking, stuck_poll, task};
+pub(crate) use off::{OriginalSize, SpanId, Traced, blocking, stuck_poll, task};
 
 use std::panic::Location;
 

@@ -19,11 +19,23 @@ impl SpanId {
     pub(crate) fn waker(&self, _op: &'static str) {}
 }
 
+/// The size of a future as its caller gave it: of no interest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OriginalSize;
+
+impl OriginalSize {
+    #[inline(always)]
+    #[allow(clippy::extra_unused_type_parameters, reason = "the other file asks for its size")]
+    pub(crate) fn of<F>() -> Self {
+        Self
+    }
+}
+
 #[inline(always)]
 pub(crate) fn task<'a, F>(
     future: F,
     _kind: &'static str,
-    _size: usize,
+    _original_size: OriginalSize,
     _about: impl FnOnce() -> About<'a>,
 ) -> (Traced<F>, SpanId) {
     (future, SpanId)

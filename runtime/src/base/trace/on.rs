@@ -26,15 +26,24 @@ impl SpanId {
     }
 }
 
-/// `size` is that of the future before it was boxed, if it was.
+/// The size of a future as its caller gave it, before it was boxed, if it was.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OriginalSize(usize);
+
+impl OriginalSize {
+    pub(crate) fn of<F>() -> Self {
+        Self(size_of::<F>())
+    }
+}
+
 pub(crate) fn task<'a, F>(
     future: F,
     kind: &'static str,
-    size: usize,
+    original_size: OriginalSize,
     about: impl FnOnce() -> About<'a>,
 ) -> (Traced<F>, SpanId) {
     let About { id, name, location } = about();
-    let original = (size != size_of::<F>()).then_some(size);
+    let original = (original_size.0 != size_of::<F>()).then_some(original_size.0);
     let span = trace_span!(
         target: "tokio::task",
         parent: None,

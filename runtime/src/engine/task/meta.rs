@@ -6,7 +6,7 @@
 use std::panic::Location;
 
 use super::Id;
-use crate::base::trace::{self, About, SpanId, Traced};
+use crate::base::trace::{self, About, OriginalSize, SpanId, Traced};
 
 /// What a task is spawned with besides its future.
 #[derive(Debug)]
@@ -40,17 +40,8 @@ impl Meta {
         self
     }
 
-    /// Puts a future into the task's span. `kind` is as in [`trace`], `size` that of the future before it was boxed, if it
-    /// was.
-    #[inline(always)]
-    pub(crate) fn trace<F>(mut self, future: F, kind: &'static str, size: usize) -> (Traced<F>, Self) {
-        let (future, span) = trace::task(future, kind, size, || self.about());
-        self.span = span;
-        (future, self)
-    }
-
-    /// As [`trace`](Self::trace), for a closure that blocks, which was given as a `Function`. `size` is that of the
-    /// closure, or of its box.
+    /// Puts a job of the blocking pool into its span. The closure was given as a `Function`; `size` is that of the closure,
+    /// or of its box.
     #[inline(always)]
     pub(crate) fn trace_blocking<Function, F>(mut self, future: F, size: usize) -> (Traced<F>, Self) {
         let (future, span) = trace::blocking::<Function, F>(future, size, || self.about());
@@ -66,5 +57,34 @@ impl Meta {
     #[inline]
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref().map(|name| &*name.0)
+    }
+}
+
+/// What a task is spawned with, for the way from the function that a caller calls to where the task is made.
+#[derive(Debug)]
+pub(crate) struct SpawnMeta {
+    meta: Meta,
+    original_size: OriginalSize,
+}
+
+impl SpawnMeta {
+    /// Of a future of type `F`, which may be boxed on the way, spawned by the caller of the caller.
+    #[track_caller]
+    #[inline]
+    pub(crate) fn of<F>() -> Self {
+        Self { meta: Meta::here(), original_size: OriginalSize::of::<F>() }
+    }
+
+    pub(crate) fn named(self, name: Option<&str>) -> Self {
+        Self { meta: self.meta.named(name), ..self }
+    }
+
+    /// Puts the future into the task's span. `kind` is as in [`trace`].
+    #[inline(always)]
+    pub(crate) fn trace<F>(self, future: F, kind: &'static str) -> (Traced<F>, Meta) {
+        let Self { mut meta, original_size } = self;
+        let (future, span) = trace::task(future, kind, original_size, || meta.about());
+        meta.span = span;
+        (future, meta)
     }
 }

@@ -104,7 +104,7 @@ pub use error::JoinError;
 pub(crate) use harness::{Notified, Task};
 pub use id::{Id, id, try_id};
 pub use join::JoinHandle;
-pub(crate) use meta::Meta;
+pub(crate) use meta::{Meta, SpawnMeta};
 use owned::Owner;
 pub(crate) use owned::{OwnedTasks, unowned};
 pub(crate) use slot::Slot;

@@ -8,9 +8,11 @@ use std::future::Future;
 use std::io;
 
 use super::JoinSet;
+use crate::base::boxing::box_if_large;
+use crate::context;
 use crate::engine::task::AbortHandle;
 use crate::handle::Handle;
-use crate::task::{self, LocalSet};
+use crate::task::{self, LocalSet, local};
 
 /// As [`task::Builder`], for a task of a set. Made by [`JoinSet::build_task`].
 #[must_use = "it does nothing until a task is spawned with it"]
@@ -44,7 +46,9 @@ impl<'a, T: 'static> Builder<'a, T> {
         F: Future<Output = T> + Send + 'static,
         T: Send,
     {
-        Ok(self.set.insert(self.builder.spawn(future)?))
+        let meta = self.builder.meta::<F>();
+        let task = box_if_large!(future future: F => context::spawn(future, meta));
+        Ok(self.set.insert(task))
     }
 
     /// As [`JoinSet::spawn_on`].
@@ -58,7 +62,9 @@ impl<'a, T: 'static> Builder<'a, T> {
         F: Future<Output = T> + Send + 'static,
         T: Send,
     {
-        Ok(self.set.insert(self.builder.spawn_on(future, handle)?))
+        let meta = self.builder.meta::<F>();
+        let task = box_if_large!(future future: F => handle.spawn_as(future, meta));
+        Ok(self.set.insert(task))
     }
 
     /// As [`JoinSet::spawn_blocking`], with an error where that panics.
@@ -76,7 +82,9 @@ impl<'a, T: 'static> Builder<'a, T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        Ok(self.set.insert(self.builder.spawn_blocking(f)?))
+        let meta = self.builder.blocking_meta();
+        let spawned = box_if_large!(closure f: F => context::spawn_blocking::<F, _, _>(f, meta));
+        Ok(self.set.insert(spawned?))
     }
 
     /// As [`JoinSet::spawn_blocking_on`], with an error where that panics.
@@ -90,7 +98,9 @@ impl<'a, T: 'static> Builder<'a, T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        Ok(self.set.insert(self.builder.spawn_blocking_on(f, handle)?))
+        let meta = self.builder.blocking_meta();
+        let spawned = box_if_large!(closure f: F => handle.spawn_blocking_as::<F, _, _>(f, meta));
+        Ok(self.set.insert(spawned?))
     }
 }
 
@@ -109,7 +119,9 @@ impl<T: 'static> Builder<'_, T> {
     where
         F: Future<Output = T> + 'static,
     {
-        Ok(self.set.insert(self.builder.spawn_local(future)?))
+        let meta = self.builder.meta::<F>();
+        let task = box_if_large!(future future: F => local::spawn_local_as(future, meta));
+        Ok(self.set.insert(task))
     }
 
     /// As [`JoinSet::spawn_local_on`].
@@ -122,7 +134,9 @@ impl<T: 'static> Builder<'_, T> {
     where
         F: Future<Output = T> + 'static,
     {
-        Ok(self.set.insert(self.builder.spawn_local_on(future, local_set)?))
+        let meta = self.builder.meta::<F>();
+        let task = box_if_large!(future future: F => local_set.spawn_as(future, meta));
+        Ok(self.set.insert(task))
     }
 }
 

@@ -19,9 +19,12 @@ pub use self::builder::Builder;
 use self::ready::Ready;
 use super::LocalSet;
 use super::coop;
+use super::local;
+use crate::base::boxing::box_if_large;
 use crate::base::prim::PlainArc as Arc;
-use crate::engine::task::{AbortHandle, Id, JoinError, JoinHandle};
-use crate::handle::Handle;
+use crate::context;
+use crate::engine::task::{AbortHandle, Id, JoinError, JoinHandle, Meta, SpawnMeta};
+use crate::handle::{Handle, expect_thread};
 
 /// Tasks of one output type, whose results are taken in the order in which they end.
 ///
@@ -94,7 +97,8 @@ impl<T: 'static> JoinSet<T> {
         F: Future<Output = T> + Send + 'static,
         T: Send,
     {
-        self.insert(super::spawn(task))
+        let task = box_if_large!(future task: F => context::spawn(task, SpawnMeta::of::<F>()));
+        self.insert(task)
     }
 
     /// Spawns a task on the runtime of a handle.
@@ -104,7 +108,8 @@ impl<T: 'static> JoinSet<T> {
         F: Future<Output = T> + Send + 'static,
         T: Send,
     {
-        self.insert(handle.spawn(task))
+        let task = box_if_large!(future task: F => handle.spawn_as(task, SpawnMeta::of::<F>()));
+        self.insert(task)
     }
 
     /// Spawns a task, which need not be `Send`, on the current `LocalRuntime` or [`LocalSet`].
@@ -117,7 +122,8 @@ impl<T: 'static> JoinSet<T> {
     where
         F: Future<Output = T> + 'static,
     {
-        self.insert(super::spawn_local(task))
+        let task = box_if_large!(future task: F => local::spawn_local_as(task, SpawnMeta::of::<F>()));
+        self.insert(task)
     }
 
     /// Spawns a task, which need not be `Send`, into a [`LocalSet`]. It begins to run when that is driven.
@@ -126,7 +132,8 @@ impl<T: 'static> JoinSet<T> {
     where
         F: Future<Output = T> + 'static,
     {
-        self.insert(local_set.spawn_local(task))
+        let task = box_if_large!(future task: F => local_set.spawn_as(task, SpawnMeta::of::<F>()));
+        self.insert(task)
     }
 
     /// Runs a closure that blocks, on the current runtime's threads for that.
@@ -152,7 +159,9 @@ impl<T: 'static> JoinSet<T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        self.insert(super::spawn_blocking(f))
+        let meta = Meta::here();
+        let spawned = box_if_large!(closure f: F => context::spawn_blocking::<F, _, _>(f, meta));
+        self.insert(expect_thread(spawned))
     }
 
     /// As [`spawn_blocking`](Self::spawn_blocking), on the runtime of a handle.
@@ -166,7 +175,9 @@ impl<T: 'static> JoinSet<T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        self.insert(handle.spawn_blocking(f))
+        let meta = Meta::here();
+        let spawned = box_if_large!(closure f: F => handle.spawn_blocking_as::<F, _, _>(f, meta));
+        self.insert(expect_thread(spawned))
     }
 
     fn insert(&mut self, task: JoinHandle<T>) -> AbortHandle {
