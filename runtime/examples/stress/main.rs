@@ -102,8 +102,7 @@ fn main() -> ExitCode {
         }
         // A task that blocks in place has left its runtime, which may end meanwhile; its next timer says so.
         let text = info.payload().downcast_ref::<String>();
-        if text.is_some_and(|text| text.contains("timer belongs to is shutting down")) && ledger::is_closing()
-        {
+        if text.is_some_and(|text| text.contains("but it is being shutdown")) && ledger::is_closing() {
             return;
         }
         default_hook(info);
