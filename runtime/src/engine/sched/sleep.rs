@@ -108,9 +108,15 @@ impl Bed {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+    use std::time::Instant;
+
     use super::*;
+    use crate::base::clock::Clock;
     use crate::base::park::Unparker;
-    use crate::base::prim::{Arc, model, thread};
+    use crate::base::prim::atomic::AtomicBool;
+    use crate::base::prim::{Arc, model, model_within, thread};
+    use crate::engine::driver::timer::{TimerEntry, TimerRegistry};
 
     /// Events that are unparks only.
     struct Quiet(Parker);
@@ -191,5 +197,103 @@ mod tests {
             house.sleep_until_called(0);
             other.join().unwrap();
         });
+    }
+
+    /// Two workers, their shards and the shared one, as the scheduler connects them.
+    struct Timed {
+        house: Arc<House>,
+        timers: Arc<TimerRegistry>,
+        /// The deadline that somebody has to sleep for, or to see while awake.
+        limit: Instant,
+        is_seen: AtomicBool,
+    }
+
+    impl Timed {
+        fn new() -> Arc<Self> {
+            let clock = Clock::new(true);
+            clock.pause().unwrap();
+            let limit = clock.now() + Duration::from_millis(1);
+            let house = House::new();
+            let timers = Arc::new(TimerRegistry::new(3, clock));
+            let theirs = house.clone();
+            timers.set_unpark(Box::new(move |shard| match theirs.beds.get(shard) {
+                Some(bed) => drop(bed.wake(|| theirs.unparker.unpark())),
+                None => theirs.unparker.unpark(),
+            }));
+            Arc::new(Self { house, timers, limit, is_seen: AtomicBool::new(false) })
+        }
+
+        fn is_soon(&self, deadline: Option<Instant>) -> bool {
+            let is_soon = deadline.is_some_and(|deadline| deadline <= self.limit);
+            if is_soon {
+                self.is_seen.store(true, SeqCst);
+                for bed in &self.house.beds {
+                    bed.wake(|| self.house.unparker.unpark());
+                }
+            }
+            is_soon
+        }
+
+        /// A worker that has nothing to do but to look after timers, until one of the two has seen the deadline. It sleeps
+        /// for ever if its sleep has another limit: the model has no clock.
+        fn work(&self, index: usize) {
+            while !self.is_seen.load(SeqCst) {
+                self.house.beds[index].sleep(&self.house.driver, &Shards { timed: self, index });
+                // As after each sleep of a worker's: it fires its own timers and those of nobody's.
+                self.is_soon(self.timers.next_deadline(index));
+                self.is_soon(self.timers.next_deadline(self.timers.shared_shard()));
+            }
+        }
+    }
+
+    struct Shards<'a> {
+        timed: &'a Timed,
+        index: usize,
+    }
+
+    impl Deadlines for Shards<'_> {
+        fn arm(&self, place: Place) -> Option<Duration> {
+            let Timed { timers, .. } = self.timed;
+            let own = timers.arm(self.index);
+            let shared = if place == Place::Driver { timers.arm(timers.shared_shard()) } else { None };
+            let is_soon = self.timed.is_soon(own.into_iter().chain(shared).min());
+            (is_soon || self.timed.is_seen.load(SeqCst)).then_some(Duration::ZERO)
+        }
+
+        fn disarm(&self, place: Place) {
+            self.timed.timers.disarm(self.index);
+            if place == Place::Driver {
+                self.timed.timers.disarm(self.timed.timers.shared_shard());
+            }
+        }
+    }
+
+    /// A deadline is set by a thread that is no worker, while the driver may pass from one worker to the other.
+    fn a_deadline_is_seen(shard: usize) {
+        model_within(3, move || {
+            let timed = Timed::new();
+            let workers = [0, 1].map(|index| {
+                let timed = timed.clone();
+                thread::spawn(move || timed.work(index))
+            });
+            // For other work than the timer's: whoever sleeps in the driver leaves it.
+            timed.house.beds[0].wake(|| timed.house.unparker.unpark());
+            let mut timer = Box::pin(TimerEntry::new(timed.timers.clone()));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(timer.as_mut().poll(&mut cx, timed.limit, |_| shard).is_pending());
+            for worker in workers {
+                worker.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn loom_a_deadline_of_the_shared_shard_is_seen_while_the_driver_changes_hands() {
+        a_deadline_is_seen(2);
+    }
+
+    #[test]
+    fn loom_a_deadline_of_a_worker_is_seen_wherever_it_lies() {
+        a_deadline_is_seen(0);
     }
 }
