@@ -261,16 +261,77 @@ impl fmt::Debug for Ready {
 mod tests {
     use super::*;
 
+    /// Each single interest, whether the four questions say yes of it, and the readiness that ends a wait for it.
+    fn interests() -> [(Interest, [bool; 4], u8); 4] {
+        let row =
+            |nth: usize, mask: u8| (Interest(1 << nth), std::array::from_fn(|asked| asked == nth), mask);
+        let (readable, writable) = (Ready::READABLE.0, Ready::WRITABLE.0);
+        let (read_closed, write_closed) = (Ready::READ_CLOSED.0, Ready::WRITE_CLOSED.0);
+        [
+            row(0, readable | read_closed),
+            row(1, writable | write_closed),
+            row(2, Ready::ERROR.0),
+            row(3, PRIORITY_READY | read_closed),
+        ]
+    }
+
     #[test]
-    fn a_closed_half_ends_a_wait_for_it() {
-        assert!(Interest::READABLE.mask().intersects(Ready::READ_CLOSED));
-        assert!(!Interest::READABLE.mask().intersects(Ready::WRITE_CLOSED | Ready::WRITABLE | Ready::ERROR));
-        assert_eq!(Interest::ERROR.mask(), Ready::ERROR);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn an_interest_has_the_members_and_the_mask_of_its_parts() {
+        assert_eq!(
+            interests().map(|(interest, ..)| interest),
+            [Interest::READABLE, Interest::WRITABLE, Interest::ERROR, Interest::PRIORITY]
+        );
+        for set in 1..16u8 {
+            let parts = || interests().into_iter().filter(|(part, ..)| set & part.0 != 0);
+            let whole = parts().map(|(part, ..)| part).reduce(Interest::add).unwrap();
+            let mut assigned = whole;
+            parts().for_each(|(part, ..)| assigned |= part);
+            assert_eq!((whole, assigned), (Interest(set), Interest(set)));
+            let says = [whole.is_readable(), whole.is_writable(), whole.is_error(), whole.is_priority()];
+            assert_eq!(says, std::array::from_fn(|nth| parts().any(|(_, says, _)| says[nth])), "{whole:?}");
+            assert_eq!(whole.mask().0, parts().fold(0, |mask, (.., part)| mask | part), "{whole:?}");
+            for (part, ..) in interests() {
+                let left = set & !part.0;
+                assert_eq!(whole.remove(part), (left != 0).then_some(Interest(left)), "{whole:?} - {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn readiness_answers_by_its_members_and_combines_as_sets_do() {
+        const BITS: u8 = 6;
+        for set in 0..1 << BITS {
+            let ready = Ready::from_bits(set);
+            assert_eq!(ready.bits(), set);
+            assert_eq!(Ready::from_bits(set | 0b1100_0000), ready, "what names nothing is dropped");
+            let has = |bits: Ready| (0..BITS).any(|bit| set & bits.0 & 1 << bit != 0);
+            assert_eq!(ready.is_empty(), !has(Ready::ALL));
+            assert_eq!(ready.is_readable(), has(Ready::READABLE) || has(Ready::READ_CLOSED));
+            assert_eq!(ready.is_writable(), has(Ready::WRITABLE) || has(Ready::WRITE_CLOSED));
+            assert_eq!(ready.is_read_closed(), has(Ready::READ_CLOSED));
+            assert_eq!(ready.is_write_closed(), has(Ready::WRITE_CLOSED));
+            assert_eq!(ready.is_priority(), has(Ready::PRIORITY));
+            assert_eq!(ready.is_error(), has(Ready::ERROR));
+            for other in (0..1 << BITS).map(Ready) {
+                let mut assigned = ready;
+                assigned |= other;
+                assert_eq!(assigned, ready | other);
+                assert_eq!(ready.intersects(other), has(other));
+                for bit in (0..BITS).map(|bit| 1 << bit) {
+                    let (ours, theirs) = (set & bit != 0, other.0 & bit != 0);
+                    let is_in = |result: Ready| result.0 & bit != 0;
+                    assert_eq!(is_in(ready | other), ours || theirs);
+                    assert_eq!(is_in(ready & other), ours && theirs);
+                    assert_eq!(is_in(ready - other), ours && !theirs);
+                }
+            }
+        }
     }
 
     #[test]
     fn debug_names_each_member() {
         assert_eq!(format!("{:?}", Interest::READABLE | Interest::ERROR), "READABLE | ERROR");
-        assert_eq!(Interest::WRITABLE.remove(Interest::WRITABLE), None);
     }
 }

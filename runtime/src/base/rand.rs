@@ -31,6 +31,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_states_are_those_of_the_published_generators() {
+        // The first output of splitmix64 seeded with 0, and what xorshift64 makes of 1.
+        assert_eq!(FastRand::new(0).0, 0xe220_a839_7b1d_cdaf);
+        let mut rand = FastRand(1);
+        rand.below(1);
+        assert_eq!(rand.0, 1_082_269_761);
+        let mut rand = FastRand::new(0);
+        let drawn: Vec<u32> = (0..6).map(|_| rand.below(1000)).collect();
+        assert_eq!(drawn, [399, 182, 76, 943, 748, 706]);
+    }
+
+    #[test]
     fn every_number_below_the_bound_comes_and_none_above() {
         let mut rand = FastRand::new(0);
         let mut seen = [0u32; 7];
