@@ -104,6 +104,23 @@ fn loom_two_sharded_jobs_meet_the_end_of_the_pool() {
     two_jobs_meet_the_end_of_the_pool(true);
 }
 
+#[test]
+#[cfg(not(rt_loom))]
+fn a_pool_that_is_dropped_takes_no_more_jobs_and_ends_its_threads() {
+    for sharded in [false, true] {
+        let (pool, fate) = (pool(1, LONG, sharded), Fate::default());
+        let spawner = pool.spawner().clone();
+        let before = fate.bring(&spawner);
+        drop(pool);
+        assert!(!has_run(fate.bring(&spawner)), "it is refused");
+        // They would else wait for an hour.
+        while spawner.num_threads() > 0 {
+            thread::yield_now();
+        }
+        assert_eq!((fate.ran(), fate.dropped()), (usize::from(has_run(before)), 2));
+    }
+}
+
 /// Jobs that find the pool full go past its lock, and each runs.
 #[test]
 #[cfg(not(rt_loom))]

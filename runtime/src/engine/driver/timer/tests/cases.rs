@@ -209,6 +209,38 @@ fn a_reset_keeps_the_waker_and_one_to_the_past_wakes_at_once() {
     assert!(registry.is_empty());
 }
 
+/// Fires a shard in the place of the thread that wakes it, and notes how many it has found there.
+struct FiresTheRest {
+    registry: Arc<TimerRegistry>,
+    fired: AtomicUsize,
+}
+
+impl Wake for FiresTheRest {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.fired.fetch_add(self.registry.fire(0), Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn what_is_due_beyond_one_batch_can_be_fired_by_others_while_the_batch_is_woken() {
+    let registry = registry(1);
+    let fires = std::sync::Arc::new(FiresTheRest { registry: registry.clone(), fired: AtomicUsize::new(0) });
+    let mut first = Timer::after(&registry, MS);
+    assert!(first.poll(&fires.clone().into()).is_pending());
+    let (count, waker) = counter();
+    let mut others: Vec<Timer> = (0..1000).map(|_| Timer::after(&registry, MS)).collect();
+    for timer in &mut others {
+        assert!(timer.poll(&waker).is_pending());
+    }
+    advance(&registry, MS);
+    let by_caller = registry.fire(0);
+    let by_waker = fires.fired.load(Ordering::SeqCst);
+    assert_eq!(by_caller + by_waker, 1001);
+    assert!(by_waker > 900, "the others were left to a thread that may be busy for long: {by_waker}");
+    assert_eq!(count.get(), 1000);
+    assert!(registry.is_empty());
+}
+
 /// A registry of two shards that notes which of them were unparked.
 fn noting_unparks() -> (Arc<TimerRegistry>, impl Fn() -> Vec<usize>) {
     let registry = registry(2);
