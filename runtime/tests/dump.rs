@@ -288,9 +288,14 @@ fn a_task_that_ends_at_the_wake_up_needs_no_answer(new: fn() -> Rt) {
     }));
     until_idle(&rt, task.id());
     assert_eq!(polls.load(SeqCst), 1);
-    let dump = rt.block_on(rt.handle().dump());
-    assert_eq!(find(&dump, task.id()).state(), TaskState::Idle, "as it was seen");
+    let id = task.id();
+    let mut dump = pin!(rt.handle().dump());
+    let mut poll_dump = || dump.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let at_once = poll_dump();
     rt.block_on(task).unwrap();
+    let after_the_end = if at_once.is_ready() { at_once } else { poll_dump() };
+    let Poll::Ready(dump) = after_the_end else { panic!("the dump waits for a task that has ended") };
+    assert_eq!(find(&dump, id).state(), TaskState::Idle, "as it was seen");
     assert_eq!(polls.load(SeqCst), 2, "one more poll, no more and no less");
 }
 

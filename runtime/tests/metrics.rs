@@ -18,6 +18,7 @@ use support::{Flavour, LOST, Rt, builders, panic_text};
 over_flavours!(
     polls_and_tasks_are_counted,
     parks_come_in_pairs,
+    tasks_from_outside_wait_in_the_global_queue,
     descriptors_are_counted,
     the_blocking_pool_is_counted,
     every_closure_waits_once,
@@ -94,6 +95,38 @@ fn parks_come_in_pairs(new: fn() -> Rt) {
     }
     // It is counted when its waker has been called.
     until(|| sum(&metrics, |worker| metrics.worker_timers_fired_count(worker)) >= 1);
+}
+
+fn tasks_from_outside_wait_in_the_global_queue(new: fn() -> Rt) {
+    let rt = new();
+    let metrics = rt.metrics();
+    let (begun, begins) = mpsc::channel();
+    let mut ends = Vec::new();
+    // No worker comes to its queues. Where there are no worker threads, none does until `block_on` is called.
+    if rt.handle().runtime_flavor() == RuntimeFlavor::MultiThread {
+        for _ in 0..metrics.num_workers() {
+            let (end, ended) = mpsc::channel::<()>();
+            ends.push(end);
+            let begun = begun.clone();
+            rt.spawn(async move {
+                begun.send(()).unwrap();
+                let _ = ended.recv();
+            });
+            begins.recv_timeout(LOST).unwrap();
+        }
+    }
+    let tasks: Vec<_> = (1..4)
+        .map(|depth| {
+            let task = rt.spawn(async {});
+            assert_eq!(metrics.global_queue_depth(), depth);
+            task
+        })
+        .collect();
+    drop(ends);
+    for task in tasks {
+        rt.block_on(task).unwrap();
+    }
+    assert_eq!(metrics.global_queue_depth(), 0);
 }
 
 fn descriptors_are_counted(new: fn() -> Rt) {
@@ -562,6 +595,22 @@ fn a_stuck_poll_is_reported_once_while_it_runs() {
         assert!(stuck.to_string().contains("stuck in a poll of task"), "{stuck}");
         assert_eq!(sum(&metrics, |worker| metrics.worker_stuck_poll_count(worker)), 1);
     }
+}
+
+#[test]
+fn a_report_names_the_worker_that_is_stuck() {
+    let [_, _, (flavour, mut builder), _] = builders();
+    let (rt, reports) = watched(flavour, &mut builder);
+    let ends: Vec<_> = (0..4)
+        .map(|_| {
+            let (end, ended) = mpsc::channel::<()>();
+            rt.spawn(async move { _ = ended.recv() });
+            end
+        })
+        .collect();
+    let named: HashSet<usize> = ends.iter().map(|_| reports.recv_timeout(LOST).unwrap().worker()).collect();
+    assert_eq!(named, (0..4).collect());
+    drop(ends);
 }
 
 #[test]

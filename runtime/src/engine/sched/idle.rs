@@ -143,6 +143,48 @@ mod tests {
     use crate::base::prim::{Arc, model, thread};
     use crate::engine::sched::inject::Inject;
 
+    #[test]
+    fn a_worker_is_woken_for_work_only_if_one_sleeps_and_none_searches() {
+        let idle = Idle::new(3);
+        assert_eq!(idle.worker_to_wake(), None, "all are awake");
+        assert!(idle.try_search());
+        assert!(!idle.fall_asleep(1, false), "another one searches");
+        assert_eq!(idle.worker_to_wake(), None, "who searches finds it");
+        assert!(idle.found_work(), "it was the only one");
+        assert!(idle.fall_asleep(2, false), "nobody searches");
+        assert_eq!(idle.some_sleeper(), Some(2));
+        assert_eq!(idle.worker_to_wake(), Some(2), "the one that has slept for the shortest time");
+        assert!(idle.is_asleep(1) && !idle.is_asleep(2));
+        assert_eq!(idle.worker_to_wake(), None, "the one that was woken searches");
+        assert!(!idle.wake_up(2), "it was chosen already");
+        assert!(idle.fall_asleep(2, true), "the only one that searched falls asleep");
+        assert!(idle.wake_up(1) && !idle.is_asleep(1));
+        assert_eq!(idle.worker_to_wake(), Some(2));
+    }
+
+    #[test]
+    fn half_of_the_workers_may_search_and_the_last_one_that_finds_work_is_told() {
+        let idle = Idle::new(4);
+        assert!(idle.try_search() && idle.try_search());
+        assert!(!idle.try_search(), "two of four search");
+        assert!(!idle.found_work());
+        assert!(idle.try_search());
+        assert!(!idle.found_work() && idle.found_work());
+    }
+
+    #[test]
+    fn it_is_known_whether_any_or_another_worker_is_awake() {
+        let idle = Idle::new(3);
+        let is_awake = |idle: &Idle| (idle.is_any_awake(), idle.is_another_awake());
+        assert_eq!(is_awake(&idle), (true, true));
+        let _ = idle.fall_asleep(0, false);
+        assert_eq!(is_awake(&idle), (true, true));
+        let _ = idle.fall_asleep(1, false);
+        assert_eq!(is_awake(&idle), (true, false), "the one that asks is no other");
+        let _ = idle.fall_asleep(2, false);
+        assert_eq!(is_awake(&idle), (false, false));
+    }
+
     /// The skeleton of a scheduler: queue, accounting, parkers, and nothing to run but a count.
     struct Skeleton {
         idle: Idle,

@@ -30,7 +30,7 @@ pub(crate) struct Multi {
     stealers: Box<[Stealer<Notified>]>,
     slots: Box<[Arc<LifoSlot>]>,
     idle: Idle,
-    watchdog: Watchdog,
+    pub(super) watchdog: Watchdog,
     stopped: Mutex<Stopped>,
     pub(super) handoff: Handoff<Box<Core<Multi>>>,
     pub(super) threads: Threads,

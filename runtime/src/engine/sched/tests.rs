@@ -28,13 +28,17 @@ use crate::engine::task::{JoinHandle, Meta};
 
 /// What a runtime is made of; everything that a model need not follow is off.
 fn parts(flavor: Flavor, workers: usize) -> (RuntimeConfig, Driver, Services) {
+    parts_with(flavor, workers, DriverConfig { io: false, time: false, ..DriverConfig::default() })
+}
+
+fn parts_with(flavor: Flavor, workers: usize, drivers: DriverConfig) -> (RuntimeConfig, Driver, Services) {
     let config = RuntimeConfig {
         flavor,
         worker_threads: (flavor == Flavor::MultiThread).then_some(workers),
         idle_spin: Duration::ZERO,
         // Where the runtime lies would be another seed.
         rng_seed: Some(0),
-        drivers: DriverConfig { io: false, time: false, ..DriverConfig::default() },
+        drivers,
         metrics: MetricsConfig { stuck_poll_threshold: Some(Duration::ZERO), ..MetricsConfig::default() },
         ..RuntimeConfig::default()
     };
@@ -374,4 +378,34 @@ fn a_thread_that_leaves_block_on_is_forgotten() {
     bell.ring();
     other.join().unwrap();
     driven.close();
+}
+
+#[test]
+#[cfg(not(rt_loom))]
+fn a_watcher_knows_the_first_deadline_of_the_workers_in_long_polls() {
+    use super::multi::Multi;
+    use super::policy::Policy;
+    use crate::engine::driver::timer::TimerEntry;
+
+    let time_alone = DriverConfig { io: false, time: true, ..DriverConfig::default() };
+    // One worker: there is nobody else to inspect it.
+    let (config, driver, services) = parts_with(Flavor::MultiThread, 1, time_alone);
+    let (sched, workers) = threads::start(config, driver, services, |_, run| run()).unwrap();
+    let SchedRef::Multi(shared) = &sched else { panic!("another flavour") };
+    let timers = shared.services.registries.timers.clone().unwrap();
+    let deadlines = [2, 1].map(|hours| timers.clock().now() + Duration::from_secs(hours * 3600));
+    let mut entries = deadlines.map(|_| Box::pin(TimerEntry::new(timers.clone())));
+    for (entry, deadline) in entries.iter_mut().zip(deadlines) {
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(entry.as_mut().poll(cx, deadline, |_| 0).is_pending());
+    }
+    let inspect = |polls| _ = shared.policy.watchdog.inspect(0, polls, true);
+    let of_others = || Multi::overdue_soon(shared, &timers);
+    inspect(5);
+    assert_eq!(of_others(), None, "it comes to its timers by itself");
+    inspect(5);
+    assert_eq!(of_others(), Some(deadlines[1]), "still in the same poll");
+    inspect(6);
+    assert_eq!(of_others(), None);
+    shut_down(&workers);
 }
