@@ -108,3 +108,24 @@ impl From<Elapsed> for io::Error {
         io::ErrorKind::TimedOut.into()
     }
 }
+
+#[cfg(all(test, not(rt_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_knows_its_kind_and_says_what_is_wrong() {
+        let kinds = [
+            (Error::shutdown(), "the timer is shutdown, must be called from the context of Tokio runtime"),
+            (Error::at_capacity(), "timer is at capacity and cannot create a new entry"),
+            (Error::invalid(), "timer duration exceeds maximum duration"),
+        ];
+        for (nth, (error, text)) in kinds.iter().enumerate() {
+            let asked = [error.is_shutdown(), error.is_at_capacity(), error.is_invalid()];
+            assert_eq!(asked, std::array::from_fn(|asked| asked == nth), "{error:?}");
+            assert_eq!(error.to_string(), *text);
+        }
+        assert_eq!(Elapsed::new().to_string(), "deadline has elapsed");
+        assert_eq!(io::Error::from(Elapsed::new()).kind(), io::ErrorKind::TimedOut);
+    }
+}

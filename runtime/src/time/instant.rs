@@ -152,3 +152,41 @@ impl fmt::Debug for Instant {
         self.std.fmt(f)
     }
 }
+
+#[cfg(all(test, not(rt_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_reckons_as_the_one_of_the_standard_library() {
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+        let std = std::time::Instant::now();
+        let instant = Instant::from_std(std);
+        assert_eq!(instant.into_std(), std);
+        assert_eq!(Instant::from(std), instant);
+        assert_eq!(std::time::Instant::from(instant), std);
+
+        let later = instant + second;
+        assert_eq!(later.into_std(), std + second);
+        assert_eq!(later - second, instant);
+        assert_eq!(later - instant, second);
+        let mut moved = instant;
+        moved += second;
+        assert_eq!(moved, later);
+        moved -= second;
+        assert_eq!(moved, instant);
+
+        assert_eq!(later.duration_since(instant), second);
+        assert_eq!(instant.duration_since(later), Duration::ZERO);
+        assert_eq!(later.saturating_duration_since(instant), second);
+        assert_eq!(instant.saturating_duration_since(later), Duration::ZERO);
+        assert_eq!(later.checked_duration_since(instant), Some(second));
+        assert_eq!(instant.checked_duration_since(later), None);
+        assert_eq!(instant.checked_add(second), Some(later));
+        assert_eq!(later.checked_sub(second), Some(instant));
+        assert_eq!(instant.checked_add(Duration::MAX), None);
+        assert_eq!(instant.checked_sub(Duration::MAX), None);
+        assert!((instant - second).elapsed() >= second);
+        assert_eq!((instant + hour).elapsed(), Duration::ZERO);
+    }
+}

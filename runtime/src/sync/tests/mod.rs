@@ -1,6 +1,9 @@
 //! What the tests of this folder share.
 #![allow(dead_code, reason = "a model uses only some of it")]
 
+#[cfg(not(rt_loom))]
+mod errors;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
