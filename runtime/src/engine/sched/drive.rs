@@ -142,7 +142,11 @@ impl<P: Policy> Worker<P> {
     }
 
     /// Lets events in: readiness through `f`, then due timers, then the wakers that were put off.
-    fn attend(&self, mut core: Box<Core<P>>, f: impl FnOnce() -> DriverTurn) -> Option<Box<Core<P>>> {
+    pub(super) fn attend(
+        &self,
+        mut core: Box<Core<P>>,
+        f: impl FnOnce() -> DriverTurn,
+    ) -> Option<Box<Core<P>>> {
         core.asleep = true;
         // Before `f`, which may be a long sleep: nothing stays uncounted meanwhile.
         self.count_turn(&core);
@@ -173,17 +177,6 @@ impl<P: Policy> Worker<P> {
         let counters = self.counters();
         counters.budget_yields.add(u64::from(coop::take_forced_yields()));
         counters.queue_depth.set(core.queue.len() as u64);
-    }
-
-    /// Fires what is due in the shards of the other workers.
-    pub(super) fn fire_timers_of_others(&self, core: Box<Core<P>>) -> Option<Box<Core<P>>> {
-        let Some(timers) = &self.shared.services.registries.timers else { return Some(core) };
-        self.attend(core, || {
-            let others = (0..timers.shared_shard()).filter(|&shard| shard != self.index);
-            let fired: usize = others.map(|shard| timers.fire(shard)).sum();
-            self.counters().timers_fired.add(fired as u64);
-            DriverTurn::default()
-        })
     }
 
     /// Moves a paused clock to the next timer, if there is nothing else to do.

@@ -14,6 +14,7 @@ pub(crate) mod dump;
 mod handoff;
 mod idle;
 mod inject;
+mod inspect;
 mod monitor;
 mod multi;
 mod pace;

@@ -1,6 +1,6 @@
 //! The multi-threaded flavour: worker threads with queues of their own that steal from each other.
 //!
-//! Next file to read: `engine/sched/current.rs`.
+//! Next file to read: `engine/sched/inspect.rs`.
 #![forbid(unsafe_code)]
 
 use std::time::Instant;
@@ -11,13 +11,12 @@ use super::drive::TurnEnd;
 use super::handoff::Handoff;
 use super::idle::Idle;
 use super::policy::Policy;
-use super::queue::{LocalQueue, StealQueue, Stealer};
+use super::queue::{StealQueue, Stealer};
 use super::shared::Shared;
 use super::threads::{Threads, start_thread};
 use super::tls::Here;
 use super::watchdog::Watchdog;
 use super::worker::Worker;
-use crate::base::prim::atomic::Ordering::Relaxed;
 use crate::base::prim::{Arc, Mutex};
 use crate::engine::driver::timer::TimerRegistry;
 
@@ -28,8 +27,8 @@ const MAX_GLOBAL_BATCH: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Multi {
     stealers: Box<[Stealer<Notified>]>,
-    slots: Box<[Arc<LifoSlot>]>,
-    idle: Idle,
+    pub(super) slots: Box<[Arc<LifoSlot>]>,
+    pub(super) idle: Idle,
     pub(super) watchdog: Watchdog,
     stopped: Mutex<Stopped>,
     pub(super) handoff: Handoff<Box<Core<Multi>>>,
@@ -201,13 +200,7 @@ impl Worker<Multi> {
             }
             core = self.look(core)?;
             if core.has_tasks() {
-                // The events' tasks are this worker's own: nobody needs to be woken for a single one.
-                core.searching = false;
-                if shared.policy.idle.found_work()
-                    && (core.has_spare_tasks() || has_stealable_from_others(shared, self.index))
-                {
-                    wake_one(shared, self.index);
-                }
+                self.end_search_with_events(&mut core);
                 break true;
             }
         };
@@ -215,53 +208,15 @@ impl Worker<Multi> {
         Some((core, paid))
     }
 
-    /// This worker leaves its sleep with work, perhaps for long: another one has to watch, or to take the driver over.
-    fn ensure_a_watcher(&self) {
+    /// A look at the events brought tasks to this worker, which was searching.
+    pub(super) fn end_search_with_events(&self, core: &mut Core<Multi>) {
         let shared = &*self.shared;
-        let is_unwatched = shared.policy.watchdog.leave_with_work();
-        if (is_unwatched || shared.config.eager_driver_handoff)
-            && let Some(sleeper) = shared.policy.idle.some_sleeper()
+        core.searching = false;
+        // The events' tasks are this worker's own: nobody needs to be woken for a single one.
+        if shared.policy.idle.found_work()
+            && (core.has_spare_tasks() || has_stealable_from_others(shared, self.index))
         {
-            shared.wake(sleeper, Some(self.index));
-        }
-    }
-
-    /// Looks at the events, and after workers in long polls if nobody has done so lately.
-    fn look_around(&self, mut core: Box<Core<Multi>>) -> Option<Box<Core<Multi>>> {
-        let is_another_awake = self.shared.policy.idle.is_another_awake();
-        if is_another_awake {
-            // A few polls can take long: when it looked at the clock last does not tell whether an inspection is due.
-            self.looked_at_clock(&mut core, Instant::now());
-        }
-        let core = self.look(core)?;
-        if !is_another_awake || !self.is_inspection_due() {
-            return Some(core);
-        }
-        let mut core = self.fire_timers_of_others(core)?;
-        self.take_stuck_tasks(&mut core);
-        Some(core)
-    }
-
-    fn is_inspection_due(&self) -> bool {
-        self.shared.policy.watchdog.begin_inspection(self.now.get())
-    }
-
-    /// Takes the tasks that lie in the slots of workers whose poll has gone on since the last inspection.
-    fn take_stuck_tasks(&self, core: &mut Core<Multi>) {
-        let shared = &*self.shared;
-        for (worker, slot) in shared.policy.slots.iter().enumerate() {
-            let theirs = &shared.counters.workers[worker];
-            let is_awake = theirs.awake.load(Relaxed);
-            if worker != self.index
-                && shared.policy.watchdog.inspect(worker, theirs.polls.get(), is_awake)
-                && let Some(task) = slot.take()
-            {
-                let counters = self.counters();
-                counters.steals.add(1);
-                counters.steal_operations.add(1);
-                counters.steals_from[worker].add(1);
-                core.queue.push(task);
-            }
+            wake_one(shared, self.index);
         }
     }
 

@@ -3,6 +3,9 @@
 //! Under the model checker crossbeam's queues are locked rings, and everything else is what runs elsewhere.
 #![forbid(unsafe_code)]
 
+#[cfg(not(rt_loom))]
+mod search;
+
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

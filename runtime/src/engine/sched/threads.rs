@@ -37,6 +37,31 @@ pub(crate) struct Workers {
 /// How the front makes a runtime the current one for a thread's whole life.
 pub(crate) type AroundThread = fn(&SchedRef, &mut dyn FnMut());
 
+/// What the workers share, and a core for each of them, before there are any threads.
+pub(super) fn prepare(
+    config: RuntimeConfig,
+    driver: Driver,
+    services: Services,
+    around: AroundThread,
+) -> (Arc<Shared<Multi>>, Vec<Box<Core<Multi>>>) {
+    let count = config.resolved_workers();
+    let queues: Vec<_> = (0..count).map(|_| StealQueue::new()).collect();
+    let threads = Threads {
+        around,
+        handles: Mutex::new(Vec::with_capacity(count)),
+        live: Mutex::new(0),
+        all_gone: Condvar::new(),
+    };
+    let policy = Multi::new(&queues, threads);
+    let shared = Shared::new(config, driver, services, policy);
+    let seed = |index| seed(shared.config.rng_seed, Arc::as_ptr(&shared) as usize, index);
+    let cores = queues.into_iter().enumerate().map(|(index, queue)| {
+        Box::new(Core::new(index, queue, shared.policy.slot(index), &shared.config, seed(index)))
+    });
+    let cores = cores.collect();
+    (shared, cores)
+}
+
 /// Starts a runtime's workers.
 ///
 /// # Errors
@@ -48,27 +73,11 @@ pub(crate) fn start(
     services: Services,
     around: AroundThread,
 ) -> io::Result<(SchedRef, Workers)> {
-    let count = config.resolved_workers();
-    let queues: Vec<_> = (0..count).map(|_| StealQueue::new()).collect();
-    let threads = Threads {
-        around,
-        handles: Mutex::new(Vec::with_capacity(count)),
-        live: Mutex::new(0),
-        all_gone: Condvar::new(),
-    };
-    let policy = Multi::new(&queues, threads);
-    let shared = Shared::new(config, driver, services, policy);
+    let (shared, cores) = prepare(config, driver, services, around);
     Shared::start_monitor(&shared)?;
     let workers = Workers { shared: shared.clone() };
     let sched = SchedRef::Multi(shared.clone());
-    for (index, queue) in queues.into_iter().enumerate() {
-        let core = Box::new(Core::new(
-            index,
-            queue,
-            shared.policy.slot(index),
-            &shared.config,
-            seed(shared.config.rng_seed, Arc::as_ptr(&shared) as usize, index),
-        ));
+    for core in cores {
         if let Err(error) = start_thread(&shared, Some(core)) {
             workers.close();
             workers.wait(None);
