@@ -9,6 +9,12 @@
 //! [`poll_proceed`] returns restores the budget unless told that there was progress. Outside of a task
 //! there is no limit.
 //!
+//! How a task whose budget is spent comes back is the scheduler's business: it installs a function on its threads
+//! ([`set_defer`]) that takes the wakers of its own tasks and wakes them after it has looked at the driver. Any other
+//! waker is woken at once, because nobody knows who waits for it: a combinator, or another executor whose `block_on`
+//! was called inside of the task. The poll of the task does not end before that `block_on` does, so a budget that is
+//! spent would never be renewed. Therefore [`MAX_REFUSALS`] refusals in one poll renew it.
+//!
 //! The public face of this module is `task::coop`. Next file to read: `base/clock.rs`.
 
 #![forbid(unsafe_code)]
@@ -18,7 +24,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
@@ -27,39 +33,63 @@ use super::prim::thread_local;
 /// Operations that one poll of a task may do. Tokio's figure, so that programs tuned for it behave alike.
 const PER_POLL: u8 = 128;
 
-/// What is left: a count, or one of two marks above any count. One byte, so that entering and leaving
-/// a poll costs two byte stores.
+/// So many refusals in one poll of a task, all with wakers that are not the task's own, renew the budget. A combinator
+/// that was refused returns sooner, as a rule. An executor that does not return polls in vain so many times for each
+/// budget.
+const MAX_REFUSALS: u8 = 32;
+
+/// Stands for units without a limit.
+const UNLIMITED: u8 = u8::MAX;
+
+/// What one poll may still do. Both fields are read and written together: two bytes, aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Budget(u8);
+#[repr(align(2))]
+struct Budget {
+    /// Operations that are left, or [`UNLIMITED`].
+    units: u8,
+    /// Operations that were refused. Zero: this poll has not been counted as a forced yield.
+    refusals: u8,
+}
 
 impl Budget {
-    /// Nothing left, and an operation has been refused: this yield has been counted.
-    const REFUSED: Budget = Budget(PER_POLL + 1);
-    /// No limit.
-    const UNCONSTRAINED: Budget = Budget(u8::MAX);
+    const FULL: Budget = Budget { units: PER_POLL, refusals: 0 };
+    const UNCONSTRAINED: Budget = Budget { units: UNLIMITED, refusals: 0 };
 
     fn has_remaining(self) -> bool {
-        self.0 != 0 && self != Self::REFUSED
+        self.units != 0
     }
 }
+
+/// Takes a waker, to wake it when the running task may be polled again. `false`: the caller wakes it at once.
+pub(crate) type Defer = fn(&Waker) -> bool;
 
 struct Local {
     budget: Cell<Budget>,
     forced_yields: Cell<u32>,
+    defer: Cell<Defer>,
+}
+
+/// The [`Defer`] of threads without a scheduler.
+pub(crate) fn defer_nothing(_waker: &Waker) -> bool {
+    false
 }
 
 // Const and without a destructor: reading it is an offset from the thread pointer, and it can be used while the
 // thread's other locals are being torn down.
 thread_local! {
     static LOCAL: Local = const {
-        Local { budget: Cell::new(Budget::UNCONSTRAINED), forced_yields: Cell::new(0) }
+        Local {
+            budget: Cell::new(Budget::UNCONSTRAINED),
+            forced_yields: Cell::new(0),
+            defer: Cell::new(defer_nothing),
+        }
     };
 }
 
 /// Runs one poll of a task with a full budget.
 #[inline]
 pub(crate) fn budget<R>(f: impl FnOnce() -> R) -> R {
-    with_budget(Budget(PER_POLL), f)
+    with_budget(Budget::FULL, f)
 }
 
 /// Runs `f` without a limit, and puts the caller's budget back.
@@ -75,16 +105,16 @@ fn with_budget<R>(budget: Budget, f: impl FnOnce() -> R) -> R {
     impl Drop for Restore {
         #[inline]
         fn drop(&mut self) {
-            set_current(self.0);
+            LOCAL.with(|local| local.budget.set(self.0));
         }
     }
     let _restore = Restore(LOCAL.with(|local| local.budget.replace(budget)));
     f()
 }
 
-#[inline]
-fn set_current(budget: Budget) {
-    LOCAL.with(|local| local.budget.set(budget));
+/// Installs what defers wakers on this thread. Returns the former one, to be put back.
+pub(crate) fn set_defer(defer: Defer) -> Defer {
+    LOCAL.with(|local| local.defer.replace(defer))
 }
 
 /// How often since the last call tasks on this thread were made to yield by a spent budget. At most one is
@@ -117,12 +147,16 @@ pub fn has_budget_remaining() -> bool {
 
 /// Takes one unit of the running task's budget.
 ///
-/// Returns `Pending` when none is left. The task has then been scheduled to be polled again, and the caller must
-/// return `Pending` too. Otherwise returns a guard that gives the unit back when it is dropped, unless
+/// Returns `Pending` when none is left. The task has then been scheduled to be polled again, after its worker has looked
+/// for I/O and timers, and the caller must return `Pending` too. Otherwise returns a guard that gives the unit back when it is dropped, unless
 /// [`RestoreOnPending::made_progress`] was called on it.
 ///
 /// The guard puts back the budget *as it was before this call*: other units spent while the guard was alive are
 /// forgotten with it, unless there was progress.
+///
+/// With a waker that is not the task's own, as combinators and other executors make them, that waker is woken at once. An
+/// executor that blocks the thread inside of a task polls on without returning to the runtime, and is not held up by the
+/// task's budget: after 32 refusals in one poll of the task the budget is full again.
 ///
 /// # Examples
 ///
@@ -132,7 +166,7 @@ pub fn has_budget_remaining() -> bool {
 /// use runtime::task::coop;
 /// use std::future::Future;
 /// use std::pin::Pin;
-/// use std::task::{Context, Poll, ready};
+/// use std::task::{Context, Poll, Waker, ready};
 ///
 /// struct Cooperating<F>(Pin<Box<F>>);
 ///
@@ -151,33 +185,44 @@ pub fn has_budget_remaining() -> bool {
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
     LOCAL.with(|local| {
         let before = local.budget.get();
-        match before {
-            Budget::UNCONSTRAINED => {}
-            _ if before.has_remaining() => local.budget.set(Budget(before.0 - 1)),
-            _ => {
-                if before != Budget::REFUSED {
-                    local.budget.set(Budget::REFUSED);
-                    local.forced_yields.set(local.forced_yields.get().saturating_add(1));
-                }
-                poll_again(cx);
+        match before.units {
+            UNLIMITED => {}
+            0 => {
+                refuse(local, cx.waker());
                 return Poll::Pending;
             }
+            units => local.budget.set(Budget { units: units - 1, ..before }),
         }
-        Poll::Ready(RestoreOnPending { before: Cell::new(before), not_send: PhantomData })
+        Poll::Ready(RestoreOnPending { before: Cell::new(before.units), not_send: PhantomData })
     })
 }
 
 /// The one place that makes a task whose budget is spent come back.
 #[cold]
-fn poll_again(cx: &mut Context<'_>) {
-    cx.waker().wake_by_ref();
+fn refuse(local: &Local, waker: &Waker) {
+    let Budget { refusals, .. } = local.budget.get();
+    if refusals == 0 {
+        local.forced_yields.set(local.forced_yields.get().saturating_add(1));
+    }
+    let is_deferred = (local.defer.get())(waker);
+    // Before the waker is woken: it is foreign code, which may poll.
+    local.budget.set(if is_deferred {
+        Budget { units: 0, refusals: refusals.max(1) }
+    } else if refusals + 1 < MAX_REFUSALS {
+        Budget { units: 0, refusals: refusals + 1 }
+    } else {
+        Budget { units: PER_POLL, refusals: 1 }
+    });
+    if !is_deferred {
+        waker.wake_by_ref();
+    }
 }
 
 /// One unit of budget, given back on drop unless progress was reported. Made by [`poll_proceed`].
 #[must_use = "dropping it at once gives the unit of budget back"]
 pub struct RestoreOnPending {
-    /// What to put back; the mark for 'no limit' means nothing.
-    before: Cell<Budget>,
+    /// The units to put back; the mark for 'no limit' means nothing.
+    before: Cell<u8>,
     /// It belongs to the thread whose budget it took from.
     not_send: PhantomData<*mut ()>,
 }
@@ -186,16 +231,21 @@ impl RestoreOnPending {
     /// Says that the operation made progress: the unit is spent for good.
     #[inline]
     pub fn made_progress(&self) {
-        self.before.set(Budget::UNCONSTRAINED);
+        self.before.set(UNLIMITED);
     }
 }
 
 impl Drop for RestoreOnPending {
     #[inline]
     fn drop(&mut self) {
-        let before = self.before.get();
-        if before != Budget::UNCONSTRAINED {
-            set_current(before);
+        let units = self.before.get();
+        if units != UNLIMITED {
+            LOCAL.with(|local| {
+                let now = local.budget.get();
+                // Larger if it was renewed meanwhile. What was refused stays counted: else a future that needs several
+                // units at once could be refused for ever.
+                local.budget.set(Budget { units: now.units.max(units), ..now });
+            });
         }
     }
 }
@@ -253,9 +303,11 @@ pub fn cooperative<F: Future>(fut: F) -> Coop<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
+    use std::pin::pin;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Wake, Waker};
+    use std::task::Wake;
 
     #[derive(Default)]
     struct Count(AtomicUsize);
@@ -274,8 +326,42 @@ mod tests {
         }
     }
 
-    fn current() -> Budget {
-        LOCAL.with(|local| local.budget.get())
+    fn units() -> u8 {
+        LOCAL.with(|local| local.budget.get().units)
+    }
+
+    /// Installs a function that defers wakers, until it is dropped.
+    struct Deferring(Defer);
+
+    impl Deferring {
+        fn with(defer: Defer) -> Self {
+            Self(set_defer(defer))
+        }
+    }
+
+    impl Drop for Deferring {
+        fn drop(&mut self) {
+            set_defer(self.0);
+        }
+    }
+
+    /// Polls `future` in one poll of a task, as an executor does that does not return. Returns the number of polls.
+    fn poll_to_the_end(future: impl Future, waker: &Waker) -> usize {
+        let mut future = pin!(future);
+        let mut polls = 1;
+        budget(|| {
+            while future.as_mut().poll(&mut Context::from_waker(waker)).is_pending() {
+                polls += 1;
+                assert!(polls < 1_000_000, "refused for ever");
+            }
+        });
+        polls
+    }
+
+    async fn operations(count: usize) {
+        for _ in 0..count {
+            poll_fn(|cx| poll_proceed(cx).map(|unit| unit.made_progress())).await;
+        }
     }
 
     #[test]
@@ -299,19 +385,91 @@ mod tests {
     }
 
     #[test]
+    fn a_deferred_waker_is_not_woken_and_never_renews_the_budget() {
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(count.clone());
+        let cx = &mut Context::from_waker(&waker);
+        let _deferring = Deferring::with(|_| true);
+        take_forced_yields();
+        budget(|| {
+            spend(cx, PER_POLL);
+            for _ in 0..10 * usize::from(MAX_REFUSALS) {
+                assert!(poll_proceed(cx).is_pending());
+            }
+        });
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        assert_eq!(take_forced_yields(), 1);
+    }
+
+    #[test]
+    fn who_polls_on_without_returning_is_refused_so_often_and_then_has_a_full_budget() {
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(count.clone());
+        take_forced_yields();
+        let per_budget = usize::from(PER_POLL);
+        let refusals = |operations: usize| (operations - 1) / per_budget * usize::from(MAX_REFUSALS);
+        for operations_done in [1, per_budget, per_budget + 1, 2 * per_budget, 1000] {
+            count.0.store(0, Ordering::Relaxed);
+            let expected = refusals(operations_done);
+            // The second budget needs one refusal less: the poll is marked as counted by one.
+            let saved = ((operations_done - 1) / per_budget).saturating_sub(1);
+            let polls = poll_to_the_end(operations(operations_done), &waker);
+            assert_eq!(polls - 1, expected - saved, "{operations_done} operations");
+            assert_eq!(count.0.load(Ordering::Relaxed), polls - 1, "each refusal wakes");
+            assert_eq!(take_forced_yields(), u32::from(expected > 0), "one for each poll of a task");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_polls_in_place_does_not_recurse_for_ever() {
+        struct PollsInPlace(AtomicUsize);
+        impl Wake for PollsInPlace {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                let waker = Waker::from(self);
+                if let Poll::Ready(unit) = poll_proceed(&mut Context::from_waker(&waker)) {
+                    unit.made_progress();
+                }
+            }
+        }
+        let polls = Arc::new(PollsInPlace(AtomicUsize::new(0)));
+        let waker = Waker::from(polls.clone());
+        let cx = &mut Context::from_waker(&waker);
+        budget(|| {
+            spend(cx, PER_POLL);
+            assert!(poll_proceed(cx).is_pending());
+        });
+        assert_eq!(polls.0.load(Ordering::Relaxed), usize::from(MAX_REFUSALS));
+    }
+
+    /// A wrapper takes the last unit and gives it back each time, because the future inside of it is refused.
+    #[test]
+    fn a_future_that_needs_several_units_at_once_is_not_refused_for_ever() {
+        for first in [0, 1] {
+            let work = async {
+                operations(first).await;
+                for _ in 0..1000 {
+                    cooperative(pin!(operations(2))).await;
+                }
+            };
+            poll_to_the_end(work, Waker::noop());
+        }
+    }
+
+    #[test]
     fn a_unit_without_progress_comes_back() {
         let cx = &mut Context::from_waker(Waker::noop());
         budget(|| {
             drop(poll_proceed(cx));
-            assert_eq!(current(), Budget(PER_POLL));
+            assert_eq!(units(), PER_POLL);
             spend(cx, 1);
-            assert_eq!(current(), Budget(PER_POLL - 1));
+            assert_eq!(units(), PER_POLL - 1);
             // A nested poll of another task has a budget of its own.
             budget(|| {
                 spend(cx, 7);
-                assert_eq!(current(), Budget(PER_POLL - 7));
+                assert_eq!(units(), PER_POLL - 7);
             });
-            assert_eq!(current(), Budget(PER_POLL - 1));
+            assert_eq!(units(), PER_POLL - 1);
         });
     }
 
@@ -324,14 +482,14 @@ mod tests {
             with_unconstrained(|| spend(cx, 200));
             assert!(poll_proceed(cx).is_pending());
         });
-        assert_eq!(current(), Budget::UNCONSTRAINED);
+        assert_eq!(units(), UNLIMITED);
     }
 
     #[test]
     fn a_panic_puts_the_outer_budget_back() {
         let result = std::panic::catch_unwind(|| budget(|| panic!("boom")));
         assert!(result.is_err());
-        assert_eq!(current(), Budget::UNCONSTRAINED);
+        assert_eq!(units(), UNLIMITED);
     }
 
     #[test]
@@ -340,10 +498,10 @@ mod tests {
         budget(|| {
             let mut never = cooperative(std::future::pending::<()>());
             assert!(Pin::new(&mut never).poll(cx).is_pending());
-            assert_eq!(current(), Budget(PER_POLL));
+            assert_eq!(units(), PER_POLL);
             let mut ready = cooperative(std::future::ready(7));
             assert_eq!(Pin::new(&mut ready).poll(cx), Poll::Ready(7));
-            assert_eq!(current(), Budget(PER_POLL - 1));
+            assert_eq!(units(), PER_POLL - 1);
         });
     }
 }

@@ -3,7 +3,13 @@
 //! A runtime cannot take a worker thread away from a task that never waits. Consider a loop over a stream that
 //! always has an item: it is written with `.await`, yet never gives anybody else a turn. So each poll of a task
 //! comes with a budget, the leaf operations of this crate (channels, sockets, timers) each spend a unit of it,
-//! and when it is spent they return `Pending` once, whether they could have gone on or not.
+//! and when it is spent they return `Pending` once, whether they could have gone on or not. The task is polled again
+//! after its worker has looked for I/O and timers.
+//!
+//! The budget belongs to the poll of the task, whatever polls the operations inside of it. A combinator that gives its
+//! futures wakers of their own shares the task's budget among them. An executor that blocks the thread inside of a task,
+//! such as another crate's `block_on`, does not return to the runtime between its polls; so that it can go on,
+//! the budget is full again when 32 operations in one poll of the task have been refused.
 //!
 //! - [`unconstrained`] switches this off for one future.
 //! - [`consume_budget`] is a yield point for long computations, which yields only when it is time to.

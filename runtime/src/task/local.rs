@@ -234,7 +234,7 @@ impl<F: Future> Future for RunUntil<'_, F> {
             let future = this.future.as_mut().as_pin_mut();
             let poll = future.expect("`LocalSet::run_until` polled after completion").poll(cx);
             if poll.is_pending() {
-                this.set.run();
+                this.set.run(cx.waker());
             }
             poll
         });
@@ -252,7 +252,7 @@ impl Future for LocalSet {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { set, poller } = &mut *self;
         set.take_turn(poller, cx.waker(), || {
-            set.run();
+            set.run(cx.waker());
             if set.is_empty() { Poll::Ready(()) } else { Poll::Pending }
         })
     }

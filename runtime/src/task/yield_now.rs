@@ -12,6 +12,10 @@ use crate::engine::sched;
 /// The task is polled again after its worker has looked for I/O and timers. In which order tasks run meanwhile is
 /// not promised.
 ///
+/// Where another executor polls this with a waker of its own, as its `block_on` does inside of a task, that waker is woken
+/// at once: nothing else of the runtime can run on the thread before that executor returns. A combinator that gives its
+/// futures wakers of their own passes the wake-up on to the task, and then the promise above holds.
+///
 /// # Cancel safety
 ///
 /// Cancel safe: there is nothing to lose.
@@ -38,7 +42,7 @@ impl Future for YieldNow {
         if std::mem::replace(&mut self.yielded, true) {
             return Poll::Ready(());
         }
-        sched::defer(cx.waker());
+        sched::wake_after_look(cx.waker());
         Poll::Pending
     }
 }

@@ -21,7 +21,7 @@ use super::policy::Policy;
 use super::shared::Shared;
 use super::tls::{self, Here};
 use super::worker::Worker;
-use super::{Locality, Notified, SchedRef};
+use super::{Locality, Notified, SchedRef, defer};
 use crate::base::coop;
 use crate::base::home::Home;
 use crate::base::park::Parker;
@@ -137,10 +137,18 @@ impl Driven {
                 if woken {
                     core.polls_at_wake = None;
                 }
+                let polls_left = core.polls_left;
                 let (next, poll) = worker.lend(core, || {
-                    if woken { coop::budget(|| future.as_mut().poll(&mut cx)) } else { Poll::Pending }
+                    if !woken {
+                        return Poll::Pending;
+                    }
+                    defer::poll_begins(&waker);
+                    coop::budget(|| future.as_mut().poll(&mut cx))
                 });
                 core = held(next);
+                // There is a look at the events before the next poll of this future anyway. Would it end the turn before
+                // that, the tasks would never be polled.
+                core.polls_left = polls_left;
                 if let Poll::Ready(output) = poll {
                     // Where `give_back` looks for it.
                     *worker.core.borrow_mut() = Some(core);

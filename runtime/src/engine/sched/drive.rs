@@ -11,6 +11,8 @@
 //!        due timers, deferred wakers                woken, an event, or a deadline
 //! ```
 //!
+//! A turn ends early when a task yields with a waker that cannot be [deferred](super::defer).
+//!
 //! Each step takes the core and gives it back; `None` means that the running task has taken the core away.
 //!
 //! Next file to read: `engine/sched/multi.rs`.

@@ -278,20 +278,10 @@ pub(crate) fn timer_shard(timers: &TimerRegistry) -> usize {
     own.unwrap_or_else(|| timers.shared_shard())
 }
 
-/// Wakes the task after this worker's next look at the events; at once where there is no worker.
-pub(crate) fn defer(waker: &Waker) {
-    let deferred = tls::with(|here| match here {
-        Here::Nobody => false,
-        Here::Multi(worker) => {
-            worker.defer.push(waker);
-            true
-        }
-        Here::Current(worker) => {
-            worker.defer.push(waker);
-            true
-        }
-    });
-    if !deferred {
+/// Wakes the running task after this worker's next look at the events. Any other waker is woken at once, and so is the
+/// running task's where there is no worker.
+pub(crate) fn wake_after_look(waker: &Waker) {
+    if !defer::defer(waker) {
         waker.wake_by_ref();
     }
 }

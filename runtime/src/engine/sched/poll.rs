@@ -12,7 +12,7 @@ use super::core::Core;
 use super::policy::Policy;
 use super::queue::LocalQueue;
 use super::worker::Worker;
-use super::{Notified, Task};
+use super::{Notified, Task, defer};
 use crate::base::panic::swallow;
 use crate::engine::counters::WorkerCounters;
 use crate::engine::hooks::{TaskCallback, TaskMeta};
@@ -31,7 +31,7 @@ impl<P: Policy> Worker<P> {
                 return self.poll_probed(task);
             }
             task.set_since(self.now.get());
-            task.poll()
+            task.poll(defer::poll_begins)
         });
         if let Some(again) = &again {
             again.set_since(self.moment());
@@ -57,11 +57,11 @@ impl<P: Policy> Worker<P> {
         let probe = self.probe(&task);
         let requests = self.shared.requests.that_name(probe.task.id());
         if requests.is_empty() {
-            let again = task.poll();
+            let again = task.poll(defer::poll_begins);
             self.end_of(&probe);
             return again;
         }
-        let (again, places) = task.poll_watched();
+        let (again, places) = task.poll_watched(defer::poll_begins);
         self.end_of(&probe);
         for request in requests {
             request.answer(probe.task.id(), places.clone());

@@ -17,6 +17,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use super::defer::Nested;
 use super::inject::Inject;
 use super::pollers::{Poller, Pollers};
 use crate::base::coop;
@@ -182,12 +183,16 @@ impl Set {
         self.0.shared.pollers.leave(poller);
     }
 
-    /// Polls tasks until none is ready or it is time for something else.
-    pub(crate) fn run(&self) {
+    /// Polls tasks until none is ready or it is time for something else. `waker` is the one that the set is polled with.
+    pub(crate) fn run(&self, waker: &Waker) {
+        let nested = Nested::begin(waker);
         for _ in 0..POLLS {
             let Some(task) = self.next_task() else { return };
-            if let Some(again) = coop::budget(|| task.poll()) {
+            if let Some(again) = coop::budget(|| task.poll(|waker| nested.poll_begins(waker))) {
                 self.push(again);
+            }
+            if nested.is_look_wanted() {
+                return;
             }
         }
     }

@@ -279,8 +279,9 @@ fn loom_a_set_hears_of_a_wake_up_from_elsewhere() {
 
 /// Polls a set, for somebody who is through with it when a task of it has ended.
 fn poll_set<T>(set: &Set, poller: &mut Poller, parker: &Parker, task: &JoinHandle<T>) -> Poll<()> {
-    set.take_turn(poller, &parker.unparker().into_waker(), || {
-        set.run();
+    let waker = parker.unparker().into_waker();
+    set.take_turn(poller, &waker, || {
+        set.run(&waker);
         if task.is_finished() { Poll::Ready(()) } else { Poll::Pending }
     })
 }
@@ -315,7 +316,7 @@ fn loom_the_end_of_a_set_meets_a_wake_up_and_an_abort() {
         let woken = set.spawn(bell.clone().rings(drops.token()), Meta::here());
         let aborted = set.spawn(waits(drops.token()), Meta::here());
         let _ = set.take_turn(&mut Poller::default(), Waker::noop(), || {
-            set.run();
+            set.run(Waker::noop());
             Poll::<()>::Pending
         });
         let abort = aborted.abort_handle();

@@ -38,6 +38,7 @@ pub(crate) struct Workers {
 pub(crate) type AroundThread = fn(&SchedRef, &mut dyn FnMut());
 
 /// What the workers share, and a core for each of them, before there are any threads.
+#[expect(clippy::vec_box, reason = "a core lives in its box; a move out of it would copy its queues' ends")]
 pub(super) fn prepare(
     config: RuntimeConfig,
     driver: Driver,

@@ -9,8 +9,10 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use super::defer::{self, WakerId};
 use super::worker::Worker;
 use super::{current::Current, multi::Multi};
+use crate::base::coop::{self, Defer};
 use crate::base::prim::thread_local;
 
 /// The worker on this thread.
@@ -40,17 +42,29 @@ pub(crate) enum Here<'a> {
 #[derive(Debug)]
 struct Restore {
     former: Slot,
+    former_defer: Defer,
+    former_polled: WakerId,
     not_send: PhantomData<*const ()>,
 }
 
 impl Drop for Restore {
     fn drop(&mut self) {
         SLOT.with(|slot| slot.set(self.former));
+        coop::set_defer(self.former_defer);
+        defer::resume(self.former_polled);
     }
 }
 
 fn enter<R>(slot: Slot, f: impl FnOnce() -> R) -> R {
-    let _restore = Restore { former: SLOT.with(|now| now.replace(slot)), not_send: PhantomData };
+    let _restore = Restore {
+        former: SLOT.with(|now| now.replace(slot)),
+        former_defer: coop::set_defer(match slot {
+            Slot::None => coop::defer_nothing,
+            Slot::Multi(_) | Slot::Current(_) => defer::defer,
+        }),
+        former_polled: defer::suspend(),
+        not_send: PhantomData,
+    };
     f()
 }
 

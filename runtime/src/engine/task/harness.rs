@@ -6,7 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Context;
+use std::task::{Context, Waker};
 
 use super::cell::{Body, Header, Polled};
 use super::state::{Complete, Finish, Phase, Release, Shutdown, Start};
@@ -224,26 +224,31 @@ impl<S: Schedule> Notified<S> {
     ///
     /// A run loop that queues it by itself is quicker with [`Notified::poll`].
     pub(crate) fn run(self) {
-        if let Some(again) = self.poll() {
+        if let Some(again) = self.poll(|_| ()) {
             again.pass_on(S::yield_now);
         }
     }
 
-    /// Polls the task once. It comes back if it was woken meanwhile, and is then to be queued behind the others.
+    /// Polls the task once, and calls `begins` before that with the waker that its future is polled with. It comes back if
+    /// it was woken meanwhile, and is then to be queued behind the others.
     #[must_use = "a task that is dropped instead of run never ends"]
     #[inline]
-    pub(crate) fn poll(self) -> Option<Self> {
-        self.poll_with(borrowed_waker)
+    pub(crate) fn poll(self, begins: impl FnOnce(&Waker)) -> Option<Self> {
+        self.poll_with(borrowed_waker, begins)
     }
 
     /// As [`poll`](Self::poll), and notes where the task waits.
     #[cold]
-    pub(crate) fn poll_watched(self) -> (Option<Self>, Places) {
-        trace::watch(|| self.poll_with(watching_waker))
+    pub(crate) fn poll_watched(self, begins: impl FnOnce(&Waker)) -> (Option<Self>, Places) {
+        trace::watch(|| self.poll_with(watching_waker, begins))
     }
 
     #[inline(always)]
-    fn poll_with(self, waker: impl Fn(&TaskRef) -> BorrowedWaker<'_>) -> Option<Self> {
+    fn poll_with(
+        self,
+        waker: impl Fn(&TaskRef) -> BorrowedWaker<'_>,
+        begins: impl FnOnce(&Waker),
+    ) -> Option<Self> {
         let task = self.0;
         match task.task.state().start_poll() {
             Start::Poll => {}
@@ -263,6 +268,7 @@ impl<S: Schedule> Notified<S> {
         }
         let polled = {
             let waker = waker(&task.task);
+            begins(&waker);
             let poll = task.task.header().vtable.poll;
             // SAFETY: running by our leave; the future is there until a poll says otherwise.
             unsafe { poll(task.as_raw(), &mut Context::from_waker(&waker)) }

@@ -1,15 +1,15 @@
-//! The end of a search: a worker that searches and one that sleeps, on no thread. The tasks
+//! The end of a search, and which wakers are deferred: a worker that searches and one that sleeps, on no thread. The tasks
 //! are pushed by hand.
 #![forbid(unsafe_code)]
 
 use super::*;
-use crate::engine::sched::Notified;
 use crate::engine::sched::core::Core;
 use crate::engine::sched::multi::Multi;
 use crate::engine::sched::policy::Policy;
 use crate::engine::sched::queue::LocalQueue;
 use crate::engine::sched::shared::Shared;
 use crate::engine::sched::worker::Worker;
+use crate::engine::sched::{Notified, tls};
 
 const SEARCHER: usize = 0;
 const SLEEPER: usize = 1;
@@ -132,5 +132,32 @@ fn while_another_worker_searches_nobody_is_woken() {
         scene.inject();
         end(&mut scene);
         assert!(shared.policy.idle.is_asleep(2), "the other one goes on with the search");
+    });
+}
+
+/// What keeps foreign executors from hanging: only the waker that was polled last is deferred.
+#[test]
+fn only_the_waker_that_is_polled_is_deferred() {
+    use crate::engine::sched::defer;
+    let scene = Scene::new();
+    let (own, other) = (Parker::new().unparker().into_waker(), Parker::new().unparker().into_waker());
+    assert!(!defer::defer(&own), "on a thread without a worker");
+    tls::enter_multi(&scene.worker, || {
+        assert!(!defer::defer(&own));
+        defer::poll_begins(&own);
+        assert!(!defer::defer(&other));
+        assert!(defer::defer(&own) && defer::defer(&own.clone()));
+        tls::outside(|| assert!(!defer::defer(&own)));
+        assert!(defer::defer(&own));
+        let nested = defer::Nested::begin(&other);
+        nested.poll_begins(&own);
+        assert!(!defer::defer(&own), "the set was not polled with a waker that may be deferred");
+        drop(nested);
+        let nested = defer::Nested::begin(&own);
+        nested.poll_begins(&other);
+        assert!(defer::defer(&other) && !defer::defer(&own));
+        drop(nested);
+        assert!(defer::defer(&own));
+        scene.worker.defer.wake();
     });
 }

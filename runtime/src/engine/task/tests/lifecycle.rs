@@ -105,9 +105,9 @@ fn a_poll_gives_a_task_back_that_woke_itself() {
         cx.waker().wake_by_ref();
         if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }
     }));
-    let again = sched.pop().unwrap().poll().expect("it woke itself");
+    let again = sched.pop().unwrap().poll(|_| ()).expect("it woke itself");
     assert!(format!("{again:?}").contains(&format!("{:?}", handle.id())));
-    assert!(again.poll().is_none());
+    assert!(again.poll(|_| ()).is_none());
     finished(handle).unwrap();
     assert_eq!(sched.counts().yielded.load(SeqCst), 0);
 }
@@ -124,7 +124,7 @@ fn many_wakes_make_one_notification() {
     other.wake();
     waker.wake();
     assert_eq!(sched.counts().scheduled.load(SeqCst), 1);
-    assert!(sched.pop().is_some_and(|task| task.poll().is_none()));
+    assert!(sched.pop().is_some_and(|task| task.poll(|_| ()).is_none()));
     assert!(sched.pop().is_none());
     drop(slot.lock().unwrap().take());
     sched.finish();
