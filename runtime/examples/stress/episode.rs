@@ -24,7 +24,7 @@ pub(crate) struct Flavour {
     kind: Kind,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Kind {
     Current,
     Multi(usize),
@@ -222,7 +222,8 @@ fn run_late(number: u64, rng: &mut fastrand::Rng, totals: &mut Totals) {
         _ => Kind::Multi([1, 2, 2, 3, 4, 8, 64][rng.usize(..7)]),
     };
     let runtime = Built::new(kind, Clock::Real, rng);
-    let (observer, thread) = Observer::start(format!("episode {number}, late"), runtime.handle().metrics());
+    let (observer, thread) =
+        Observer::start(format!("episode {number}, late, {kind:?}"), runtime.handle().metrics());
     let root = lateness::root(observer.clone(), rng.fork());
     match (&runtime, rng.u32(..3)) {
         (Built::Shared(runtime), 0) => {

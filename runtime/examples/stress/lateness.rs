@@ -2,11 +2,11 @@
 //! in the middle of a long poll.
 //!
 //! An *observer* thread sleeps for 10 ms at a time. It counts a tick as free if at least one worker was not in one of the
-//! long polls of this program, and could have looked: ticks that are not free are excused. What is woken more than
-//! [`LIMIT`] free ticks after it was due is a violation. Ticks, and not a clock, because an observer that gets no processor
-//! makes no ticks either.
+//! long polls of this program, and could have looked: ticks that are not free are excused. So are ticks in which the
+//! operating system kept a thread from running that was ready to run. What is woken more than [`LIMIT`] free ticks after it
+//! was due is a violation. Ticks, and not a clock, because an observer that gets no processor makes no ticks either.
 //!
-//! Next file to read: `ledger.rs`.
+//! Next file to read: `threads.rs`.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -27,6 +27,7 @@ use runtime::task::{self, JoinHandle, yield_now};
 use runtime::time::{Instant, Sleep, sleep};
 
 use crate::ledger;
+use crate::threads::Threads;
 
 /// As long as a worker that watches sleeps.
 const TICK: Duration = Duration::from_millis(10);
@@ -56,6 +57,7 @@ struct Tick {
     is_free: bool,
     /// What each worker had done until then.
     workers: Vec<Progress>,
+    threads: Threads,
 }
 
 struct Progress {
@@ -82,15 +84,24 @@ impl Observer {
         });
         let theirs = observer.clone();
         let thread = thread::spawn(move || {
+            let mut threads = Threads::default();
             while !theirs.stop.load(SeqCst) {
                 thread::sleep(TICK);
                 let is_free = theirs.held.load(SeqCst) < theirs.workers;
+                let (before, now) = (threads, Threads::look(workers));
+                let is_free = is_free && !now.were_starved_since(&before);
+                threads = now.clone();
                 let progress = |worker| Progress {
                     polls: metrics.worker_poll_count(worker),
                     parks_and_unparks: metrics.worker_park_unpark_count(worker),
                 };
                 let workers = (0..workers).map(progress).collect();
-                theirs.ticks.lock().unwrap().push(Tick { at: Instant::now(), is_free, workers });
+                theirs.ticks.lock().unwrap().push(Tick {
+                    at: Instant::now(),
+                    is_free,
+                    workers,
+                    threads: now,
+                });
             }
         });
         (observer, thread)
@@ -121,6 +132,7 @@ impl Observer {
                 let workers: Vec<String> =
                     workers.map(|worker| format!("{} {}", worker.polls, worker.parks_and_unparks)).collect();
                 println!("  {:?} after it was due: {}", tick.at - due, workers.join(", "));
+                print!("{}", tick.threads);
             }
             ledger::violation(&format!(
                 "{}: a {kind} came {:?} late: {free} ticks in which a worker was free, beside {excused} others",

@@ -35,6 +35,7 @@ mod foreign;
 mod lateness;
 mod ledger;
 mod local;
+mod threads;
 
 use std::panic;
 use std::process::ExitCode;

@@ -270,20 +270,22 @@ mod tests {
 
     /// A deadline is set by a thread that is no worker, while the driver may pass from one worker to the other.
     fn a_deadline_is_seen(shard: usize) {
-        model_within(3, move || {
+        model_within(4, move || {
             let timed = Timed::new();
-            let workers = [0, 1].map(|index| {
-                let timed = timed.clone();
-                thread::spawn(move || timed.work(index))
+            let theirs = timed.clone();
+            let foreign = thread::spawn(move || {
+                // For other work than the timer's: whoever sleeps in the driver leaves it.
+                theirs.house.beds[0].wake(|| theirs.house.unparker.unpark());
+                let mut timer = Box::pin(TimerEntry::new(theirs.timers.clone()));
+                let mut cx = Context::from_waker(Waker::noop());
+                assert!(timer.as_mut().poll(&mut cx, theirs.limit, |_| shard).is_pending());
+                timer
             });
-            // For other work than the timer's: whoever sleeps in the driver leaves it.
-            timed.house.beds[0].wake(|| timed.house.unparker.unpark());
-            let mut timer = Box::pin(TimerEntry::new(timed.timers.clone()));
-            let mut cx = Context::from_waker(Waker::noop());
-            assert!(timer.as_mut().poll(&mut cx, timed.limit, |_| shard).is_pending());
-            for worker in workers {
-                worker.join().unwrap();
-            }
+            let theirs = timed.clone();
+            let other = thread::spawn(move || theirs.work(1));
+            timed.work(0);
+            other.join().unwrap();
+            drop(foreign.join().unwrap());
         });
     }
 
