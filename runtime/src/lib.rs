@@ -40,8 +40,9 @@
 //!
 //! With `tracing`, a subscriber hears of the span `runtime.spawn` (target `tokio::task` or `tokio::task::blocking`, level
 //! `TRACE`), which is entered for each poll and for the drop of the future; of events of the target
-//! `tokio::task::waker`; and of warnings of the target `runtime::stuck_poll`. tokio-console's own resource spans, for
-//! locks, timers and channels, are not there. Without the feature tasks are no larger and nothing is done for it.
+//! `tokio::task::waker`; and of warnings of the target `runtime::stuck_poll`. Oneshot channels, sleeps and intervals have
+//! tokio-console's resource spans (`runtime.resource`, `runtime.resource.async_op`, and the events of the targets
+//! `runtime::resource::state_update` and `runtime::resource::poll_op`); locks and other channels have none yet. Without the feature tasks are no larger and nothing is done for it.
 //!
 //! [`tracing`]: https://docs.rs/tracing
 //! [`stuck_poll_threshold`]: runtime::Builder::stuck_poll_threshold

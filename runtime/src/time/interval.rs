@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::{Instant, LONGEST, Sleep, sleep_until};
+use crate::base::trace::resource::{Kind, Resource};
 
 /// How far behind a tick may be without having been missed: no runtime is more precise under load.
 const TOLERANCE: Duration = Duration::from_millis(5);
@@ -69,10 +71,12 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
         !period.is_zero(),
         "`period` must be non-zero. To let others run, and no time pass, use `yield_now`"
     );
+    let resource = Resource::new(Kind::Interval, Location::caller());
     Interval {
         delay: Box::pin(sleep_until(start)),
         period: period.min(LONGEST),
         missed_tick_behavior: MissedTickBehavior::default(),
+        resource,
     }
 }
 
@@ -180,6 +184,7 @@ pub struct Interval {
     delay: Pin<Box<Sleep>>,
     period: Duration,
     missed_tick_behavior: MissedTickBehavior,
+    resource: Resource,
 }
 
 impl Interval {
@@ -203,7 +208,8 @@ impl Interval {
     /// # });
     /// ```
     pub async fn tick(&mut self) -> Instant {
-        poll_fn(|cx| self.poll_tick(cx)).await
+        let resource = self.resource.clone();
+        resource.async_op("Interval::tick", "poll_tick", poll_fn(|cx| self.poll_tick(cx))).await
     }
 
     /// Polls for the next tick: ready with when it was due, or pending, with the task that polled last to be woken when

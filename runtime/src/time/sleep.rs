@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use pin_project_lite::pin_project;
 use super::{Instant, LONGEST};
 use crate::base::SHUT_DOWN;
 use crate::base::coop;
+use crate::base::trace::resource::{Kind, Op, Resource, poll_op, state_update};
 use crate::context;
 use crate::engine::driver::timer::TimerEntry;
 use crate::engine::sched::timer_shard;
@@ -47,7 +49,9 @@ use crate::engine::sched::timer_shard;
 /// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { deadline, entry: TimerEntry::new(context::timer_registry()) }
+    let entry = TimerEntry::new(context::timer_registry());
+    let resource = Resource::new(Kind::Sleep, Location::caller());
+    Sleep { deadline, entry, op: resource.op("Sleep::new_timeout"), resource }
 }
 
 /// Waits for a duration. One of zero completes at the first poll; more than thirty years count as thirty years.
@@ -112,6 +116,8 @@ pin_project! {
         deadline: Instant,
         #[pin]
         entry: TimerEntry,
+        op: Op,
+        resource: Resource,
     }
 }
 
@@ -148,6 +154,8 @@ impl Sleep {
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
         let this = self.project();
         *this.deadline = deadline;
+        *this.op = this.resource.op_in_scope("Sleep::reset");
+        this.op.in_poll(this.resource, || state_update!(duration = millis_until(deadline), unit: "ms"));
         this.entry.reset(deadline.into_std());
     }
 
@@ -164,16 +172,25 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let unit = ready!(coop::poll_proceed(cx));
         let this = self.project();
-        match ready!(this.entry.poll(cx, this.deadline.into_std(), timer_shard)) {
-            Ok(()) => {
-                unit.made_progress();
-                Poll::Ready(())
-            }
+        let (entry, deadline) = (this.entry, *this.deadline);
+        let elapsed = this.op.in_poll(this.resource, || {
+            let unit = ready!(poll_op("poll_elapsed", coop::poll_proceed(cx)));
+            state_update!(duration = millis_until(deadline), unit: "ms", if entry.is_idle());
+            let elapsed = ready!(poll_op("poll_elapsed", entry.poll(cx, deadline.into_std(), timer_shard)));
+            unit.made_progress();
+            Poll::Ready(elapsed)
+        });
+        match ready!(elapsed) {
+            Ok(()) => Poll::Ready(()),
             Err(_) => {
                 panic!("{SHUT_DOWN} A timer fires only as long as the runtime runs that it was made in")
             }
         }
     }
+}
+
+/// For what is told of a timer.
+fn millis_until(deadline: Instant) -> u64 {
+    deadline.saturating_duration_since(Instant::now()).as_millis().try_into().unwrap_or(u64::MAX)
 }

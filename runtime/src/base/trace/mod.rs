@@ -13,9 +13,11 @@
 //! `kind` is `task`, `local` (whatever `spawn_local` spawned), `block_on` or `blocking`. The names are those that
 //! console-subscriber looks for in its `TaskVisitor` and `WakerVisitor`, and that Tokio gives.
 //!
-//! Two files with the same functions stand behind it.
+//! Two files with the same functions stand behind it. What is told of channels and timers is in [`resource`].
 //!
 //! Next file to read: `engine/task/mod.rs`.
+
+pub(crate) mod resource;
 
 #[cfg(feature = "tracing")]
 mod on;

@@ -40,6 +40,7 @@ mod tests;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -47,12 +48,14 @@ use self::channel::{ReceiverEnd, SenderEnd};
 use self::error::{RecvError, TryRecvError};
 use crate::base::block_on::blocking;
 use crate::base::coop;
+use crate::base::trace::resource::{Kind, OnDrop, Op, Resource, poll_op, state_update};
 
 /// The end that sends. Made by [`channel`].
 ///
 /// Dropping it without sending ends the channel: the receiver gets an error.
 pub struct Sender<T> {
     end: SenderEnd<T>,
+    told: OnDrop,
 }
 
 /// The end that receives: a future of the value. Made by [`channel`].
@@ -71,6 +74,8 @@ pub struct Sender<T> {
 pub struct Receiver<T> {
     /// Gone when a result has been given out.
     end: Option<ReceiverEnd<T>>,
+    told: OnDrop,
+    receive: Op,
 }
 
 /// Makes the two ends of a channel for one value.
@@ -82,9 +87,17 @@ pub struct Receiver<T> {
 /// std::thread::spawn(move || sender.send("from a thread").unwrap());
 /// assert_eq!(receiver.blocking_recv(), Ok("from a thread"));
 /// ```
+#[track_caller]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
+    let resource = Resource::new(Kind::Oneshot, Location::caller());
+    resource.in_scope(|| state_update!(tx_dropped = false));
+    resource.in_scope(|| state_update!(rx_dropped = false));
+    resource.in_scope(|| state_update!(value_sent = false));
+    resource.in_scope(|| state_update!(value_received = false));
     let (sender, receiver) = channel::new();
-    (Sender { end: sender }, Receiver { end: Some(receiver) })
+    let sender = Sender { end: sender, told: resource.on_drop(|| state_update!(tx_dropped = true)) };
+    let told = resource.on_drop(|| state_update!(rx_dropped = true));
+    (sender, Receiver { end: Some(receiver), told, receive: resource.op_in_scope("Receiver::await") })
 }
 
 impl<T> Sender<T> {
@@ -110,7 +123,13 @@ impl<T> Sender<T> {
     /// assert_eq!(sender.send(2), Err(2));
     /// ```
     pub fn send(self, t: T) -> Result<(), T> {
-        self.end.send(t)
+        let Self { end, mut told } = self;
+        let sent = end.send(t);
+        told.disarm();
+        if sent.is_ok() {
+            told.resource().in_scope(|| state_update!(value_sent = true));
+        }
+        sent
     }
 
     /// Waits until the receiver is dropped or closed: then nobody needs the value any more.
@@ -133,7 +152,8 @@ impl<T> Sender<T> {
     /// # });
     /// ```
     pub async fn closed(&mut self) {
-        poll_fn(|cx| self.poll_closed(cx)).await;
+        let resource = self.told.resource().clone();
+        resource.async_op("Sender::closed", "poll_closed", poll_fn(|cx| self.poll_closed(cx))).await;
     }
 
     /// Whether the receiver was dropped or closed: [`send`](Self::send) would fail. When it is `false`, `send` may
@@ -190,6 +210,7 @@ impl<T> Receiver<T> {
     pub fn close(&mut self) {
         if let Some(end) = &mut self.end {
             end.close();
+            self.told.resource().in_scope(|| state_update!(rx_dropped = true));
         }
     }
 
@@ -241,7 +262,10 @@ impl<T> Receiver<T> {
         let Some(end) = self.end.take_if(|end| end.is_over()) else {
             return Err(if self.end.is_some() { TryRecvError::Empty } else { TryRecvError::Closed });
         };
-        end.finish().ok_or(TryRecvError::Closed)
+        self.told.disarm();
+        let value = end.finish().ok_or(TryRecvError::Closed)?;
+        self.told.resource().in_scope(|| state_update!(value_received = true));
+        Ok(value)
     }
 
     /// Waits for the value by blocking this thread: for code that is in no runtime.
@@ -270,15 +294,21 @@ impl<T> Future for Receiver<T> {
     type Output = Result<T, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(end) = &mut self.end else {
+        let Self { end: Some(end), receive, told } = &mut *self else {
             panic!("called after complete: a oneshot `Receiver` gives its result once");
         };
-        let unit = ready!(coop::poll_proceed(cx));
-        ready!(end.poll_over(cx.waker()));
-        unit.made_progress();
+        ready!(receive.in_poll(told.resource(), || poll_op("poll_recv", poll_over(end, cx))));
+        told.disarm();
         let value = self.end.take().and_then(ReceiverEnd::finish);
         Poll::Ready(value.ok_or(RecvError(())))
     }
+}
+
+fn poll_over<T>(end: &mut ReceiverEnd<T>, cx: &mut Context<'_>) -> Poll<()> {
+    let unit = ready!(coop::poll_proceed(cx));
+    ready!(end.poll_over(cx.waker()));
+    unit.made_progress();
+    Poll::Ready(())
 }
 
 impl<T> fmt::Debug for Sender<T> {

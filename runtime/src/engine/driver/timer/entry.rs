@@ -207,6 +207,11 @@ impl TimerEntry {
         self.node.state() == State::Fired
     }
 
+    /// Whether the next poll looks whether its time has come, and else registers it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.node.state() == State::Idle
+    }
+
     /// Waits for `deadline`, which is always the same between two calls of [`TimerEntry::reset`]. `shard` tells where to
     /// register; it is asked only if that has to be done.
     pub(crate) fn poll(
