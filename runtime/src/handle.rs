@@ -310,6 +310,17 @@ impl Handle {
         Dump::new(sightings, answers.await)
     }
 
+    /// Whether the poll that this thread is in is one that a [dump](Self::dump) watches, to learn where the task waits.
+    ///
+    /// Such a poll is like any other, so a future has no need to ask; tests of dumps do.
+    ///
+    /// ```
+    /// assert!(!runtime::runtime::Handle::is_tracing());
+    /// ```
+    pub fn is_tracing() -> bool {
+        task::is_watched()
+    }
+
     /// Lists the tasks of this runtime that have not ended, with what they are at, and without where they wait.
     /// An extension.
     ///

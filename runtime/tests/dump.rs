@@ -30,6 +30,7 @@ over_flavours!(
     no_wake_up_is_lost_to_dumps,
     a_dump_that_is_dropped_leaves_nothing_behind,
     several_dumps_at_once_are_all_answered,
+    a_poll_that_a_dump_watches_can_tell,
     a_dump_finds_the_task_that_makes_it,
 );
 
@@ -381,6 +382,22 @@ fn several_dumps_at_once_are_all_answered(new: fn() -> Rt) {
         let dump = dump.join().unwrap();
         assert!(find(&dump, task.id()).trace().to_string().contains("naps"), "{dump}");
     }
+}
+
+fn a_poll_that_a_dump_watches_can_tell(new: fn() -> Rt) {
+    let rt = new();
+    let tracing = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let polls = tracing.clone();
+    let task = rt.spawn(poll_fn(move |cx| {
+        polls.lock().unwrap().push(Handle::is_tracing());
+        std::hint::black_box(cx.waker().clone());
+        Poll::<()>::Pending
+    }));
+    until_idle(&rt, task.id());
+    assert_eq!(*tracing.lock().unwrap(), [false]);
+    traced(task.id(), || rt.block_on(rt.handle().dump()));
+    assert_eq!(tracing.lock().unwrap()[..2], [false, true]);
+    assert!(!Handle::is_tracing());
 }
 
 fn a_dump_finds_the_task_that_makes_it(new: fn() -> Rt) {

@@ -3,14 +3,17 @@
 mod support;
 
 use std::collections::HashSet;
+use std::future::{Future, pending};
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use runtime::runtime::dump::{Task, TaskState};
 use runtime::runtime::{Builder, LocalOptions, RngSeed, Runtime, TaskMeta, UnhandledPanic, worker_index};
-use runtime::task::{self, yield_now};
+use runtime::task::{self, LocalSet, yield_now};
 use support::{Drops, LOST, Rt, builders, panic_text};
 
 /// A callback that counts, and how often it was called.
@@ -404,4 +407,71 @@ fn each_park_has_its_unpark() {
         drop(rt);
         assert_eq!(parked.load(SeqCst), 0, "{flavour}");
     }
+}
+
+/// Of a set that ends by the first panic: on either runtime, which goes on.
+#[test]
+fn a_local_set_that_should_ends_at_the_first_panic() {
+    for rt in [support::current(), support::multi(1)] {
+        let (mut set, drops) = (LocalSet::new(), Drops::default());
+        set.unhandled_panic(UnhandledPanic::ShutdownRuntime);
+        let tracked = drops.track();
+        let panics = set.spawn_local(async { panic!("expected") });
+        let after = set.spawn_local(async move {
+            let _tracked = tracked;
+            std::future::pending::<()>().await;
+        });
+        let ends = |text: String| assert!(text.contains("LocalSet is configured to shutdown"), "{text}");
+        ends(panic_text(|| set.block_on(&rt, std::future::pending())));
+        assert_eq!(drops.count(), 1, "all tasks are dropped");
+        assert!(rt.block_on(panics).unwrap_err().is_panic());
+        assert!(rt.block_on(after).unwrap_err().is_cancelled());
+        // It stays so.
+        ends(panic_text(|| set.block_on(&rt, async {})));
+        ends(panic_text(|| rt.block_on(&mut set)));
+        let tracked = drops.track();
+        let refused = set.spawn_local(async move { drop(tracked) });
+        assert_eq!(drops.count(), 2);
+        assert!(rt.block_on(refused).unwrap_err().is_cancelled());
+        assert_eq!(rt.block_on(rt.spawn(async { 5 })).unwrap(), 5);
+    }
+}
+
+#[test]
+fn each_future_that_drives_a_local_set_hears_of_its_end() {
+    let ends = |f: &mut dyn FnMut()| {
+        let text = panic_text(f);
+        assert!(text.contains("LocalSet is configured to shutdown"), "{text}");
+    };
+    let (rt, mut set, wakes) = (support::current(), LocalSet::new(), Arc::new(Wakes::default()));
+    set.unhandled_panic(UnhandledPanic::ShutdownRuntime);
+    let waker = Waker::from(wakes.clone());
+    let mut cx = Context::from_waker(&waker);
+    let mut waits = pin!(set.run_until(pending::<()>()));
+    assert!(waits.as_mut().poll(&mut cx).is_pending());
+    ends(&mut || {
+        rt.block_on(set.run_until(async {
+            task::spawn_local(async { panic!("expected") });
+            pending::<()>().await;
+        }));
+    });
+    assert_eq!(wakes.0.load(SeqCst), 1);
+    ends(&mut || _ = waits.as_mut().poll(&mut cx).is_pending());
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+#[test]
+fn a_panic_does_not_end_a_local_set_that_should_not() {
+    let (rt, set) = (support::current(), LocalSet::new());
+    let panics = set.spawn_local(async { panic!("expected") });
+    assert!(set.block_on(&rt, panics).unwrap_err().is_panic());
+    assert_eq!(set.block_on(&rt, set.spawn_local(async { 3 })).unwrap(), 3);
 }

@@ -60,7 +60,7 @@ pub enum UnhandledPanic {
     #[default]
     Ignore,
     /// It shuts down: all its tasks are dropped, and the running `block_on`, and each later one, panics. For runtimes
-    /// of one thread only.
+    /// of one thread only, and for a [`LocalSet`](crate::task::LocalSet::unhandled_panic) on any.
     ShutdownRuntime,
 }
 

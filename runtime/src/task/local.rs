@@ -19,7 +19,7 @@ use crate::engine::sched::pollers::Poller;
 use crate::engine::sched::set::{self, Leave, Set};
 use crate::engine::task::{JoinHandle, SpawnMeta};
 use crate::handle::Id;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, UnhandledPanic};
 
 /// Runs a future, which need not be `Send`, as a task of the current [`LocalRuntime`] or [`LocalSet`].
 ///
@@ -182,7 +182,8 @@ impl LocalSet {
     ///
     /// # Panics
     ///
-    /// When this thread is driving tasks already, and when the future panics.
+    /// When this thread is driving tasks already, when the future panics, and when a task has panicked in a set that
+    /// [ends by that](Self::unhandled_panic).
     #[track_caller]
     pub fn block_on<F: Future>(&self, rt: &Runtime, future: F) -> F::Output {
         let original_size = OriginalSize::of::<RunUntil<'_, F>>();
@@ -193,11 +194,38 @@ impl LocalSet {
     ///
     /// [`block_in_place`](crate::task::block_in_place) panics inside.
     ///
+    /// # Panics
+    ///
+    /// When it is polled after it was ready, and when a task has panicked in a set that
+    /// [ends by that](Self::unhandled_panic).
+    ///
     /// # Cancel safety
     ///
     /// Dropping it drops the future, and leaves the set as it is.
     pub fn run_until<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
         RunUntil { set: &self.set, poller: Poller::default(), future: Some(future), pinned: PhantomPinned }
+    }
+
+    /// Sets what becomes of the set when one of its tasks panics. Default: nothing, the panic is the task's result.
+    ///
+    /// With [`UnhandledPanic::ShutdownRuntime`] the set ends by it: all its tasks are dropped, it takes no more, and each
+    /// call that drives it ([`run_until`](Self::run_until), [`block_on`](Self::block_on), or to await it), whether it is
+    /// under way or comes later, panics. The runtime that it is driven on goes on.
+    ///
+    /// ```should_panic
+    /// use runtime::runtime::{Runtime, UnhandledPanic};
+    /// use runtime::task::{self, LocalSet};
+    ///
+    /// let rt = Runtime::new().unwrap();
+    /// let mut set = LocalSet::new();
+    /// set.unhandled_panic(UnhandledPanic::ShutdownRuntime).block_on(&rt, async {
+    ///     task::spawn_local(async { panic!("boom") });
+    ///     std::future::pending::<()>().await;
+    /// });
+    /// ```
+    pub fn unhandled_panic(&mut self, behavior: UnhandledPanic) -> &mut Self {
+        self.set.set_unhandled_panic(behavior);
+        self
     }
 
     /// What tells this set from every other set and runtime of the process.
@@ -231,6 +259,7 @@ impl<F: Future> Future for RunUntil<'_, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         let poll = this.set.take_turn(this.poller, cx.waker(), || {
+            this.set.expect_no_panic();
             let future = this.future.as_mut().as_pin_mut();
             let poll = future.expect("`LocalSet::run_until` polled after completion").poll(cx);
             if poll.is_pending() {
@@ -252,6 +281,7 @@ impl Future for LocalSet {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { set, poller } = &mut *self;
         set.take_turn(poller, cx.waker(), || {
+            set.expect_no_panic();
             set.run(cx.waker());
             if set.is_empty() { Poll::Ready(()) } else { Poll::Pending }
         })

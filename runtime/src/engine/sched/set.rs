@@ -23,7 +23,8 @@ use super::pollers::{Poller, Pollers};
 use crate::base::coop;
 use crate::base::enter;
 use crate::base::prim::{Arc, thread_local};
-use crate::engine::task::{self, JoinHandle, Meta, OwnedTasks, Schedule};
+use crate::config::UnhandledPanic;
+use crate::engine::task::{self, Id, JoinHandle, Meta, OwnedTasks, Schedule};
 
 type Task = task::Task<SetRef>;
 type Notified = task::Notified<SetRef>;
@@ -44,6 +45,9 @@ struct Inner {
     tick: Cell<u32>,
     /// Whether it takes a turn right now, and will see what is queued.
     in_turn: Cell<bool>,
+    unhandled_panic: Cell<UnhandledPanic>,
+    /// Whether a task has panicked, in a set that ends by that.
+    panicked: Cell<bool>,
 }
 
 /// The part that tasks and their wakers know.
@@ -121,12 +125,31 @@ impl Set {
         let shared = Shared { inject: Inject::new(), owned: OwnedTasks::new(1), pollers: Pollers::new() };
         let queue = RefCell::new(VecDeque::new());
         let (tick, in_turn) = (Cell::new(0), Cell::new(false));
-        Self(Rc::new(Inner { shared: Arc::new(shared), queue, tick, in_turn }))
+        let (unhandled_panic, panicked) = (Cell::new(UnhandledPanic::Ignore), Cell::new(false));
+        Self(Rc::new(Inner { shared: Arc::new(shared), queue, tick, in_turn, unhandled_panic, panicked }))
     }
 
     /// What tells it from every other set and runtime.
     pub(crate) fn number(&self) -> u64 {
         self.0.shared.owned.number()
+    }
+
+    /// Says what becomes of the set when one of its tasks panics.
+    pub(crate) fn set_unhandled_panic(&self, behavior: UnhandledPanic) {
+        self.0.unhandled_panic.set(behavior);
+    }
+
+    /// For whoever polls the set.
+    ///
+    /// # Panics
+    ///
+    /// When a task has panicked, and the set ends by that.
+    pub(crate) fn expect_no_panic(&self) {
+        assert!(
+            !self.0.panicked.get(),
+            "a spawned task panicked and the LocalSet is configured to shutdown on unhandled panic: see \
+             `LocalSet::unhandled_panic`"
+        );
     }
 
     /// Makes it the one that spawns on this thread go to.
@@ -191,6 +214,12 @@ impl Set {
             if let Some(again) = coop::budget(|| task.poll(|waker| nested.poll_begins(waker))) {
                 self.push(again);
             }
+            if self.0.panicked.get() {
+                self.drop_tasks();
+                // They wait for what does not come any more.
+                self.0.shared.pollers.wake_all();
+                self.expect_no_panic();
+            }
             if nested.is_look_wanted() {
                 return;
             }
@@ -211,8 +240,13 @@ impl Set {
         self.0.shared.owned.len() == 0
     }
 
-    /// Drops every task, and lets no more in.
+    /// Drops every task, and lets no more in. Whoever polled it is not woken by it any more.
     pub(crate) fn close(&self) {
+        self.drop_tasks();
+        self.0.shared.pollers.clear();
+    }
+
+    fn drop_tasks(&self) {
         let shared = &self.0.shared;
         let _stay = enter::stay_in();
         let _turn = self.begin_turn();
@@ -221,8 +255,6 @@ impl Set {
         shared.inject.clear();
         let rest = self.0.queue.take();
         drop(rest);
-        // Whoever polled it will not be woken by it any more.
-        shared.pollers.clear();
     }
 }
 
@@ -245,6 +277,15 @@ impl Schedule for SetRef {
                 Ok(())
             }
             None => Err(task),
+        }
+    }
+
+    fn on_panic(&self, _id: Id) {
+        // A task of a set is polled in a turn of the set.
+        if let Some(set) = in_turn(&self.0)
+            && set.0.unhandled_panic.get() == UnhandledPanic::ShutdownRuntime
+        {
+            set.0.panicked.set(true);
         }
     }
 

@@ -109,7 +109,7 @@ use owned::Owner;
 pub(crate) use owned::{OwnedTasks, unowned};
 pub(crate) use slot::Slot;
 pub(crate) use state::Phase;
-pub(crate) use trace::Places;
+pub(crate) use trace::{Places, is_watched};
 
 /// What a task needs of its scheduler. A value of this type is in each task.
 pub(crate) trait Schedule: Sized + Send + Sync + 'static {

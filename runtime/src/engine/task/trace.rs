@@ -26,6 +26,11 @@ thread_local! {
     static PLACES: RefCell<Option<Vec<Backtrace>>> = const { RefCell::new(None) };
 }
 
+/// Whether this thread is in a watched poll.
+pub(crate) fn is_watched() -> bool {
+    PLACES.try_with(|places| places.borrow().is_some()).unwrap_or(false)
+}
+
 /// Runs a poll with a [watching waker](super::waker::watching_waker). The poll of a task does not panic.
 pub(super) fn watch<R>(poll: impl FnOnce() -> R) -> (R, Places) {
     let former = PLACES.replace(Some(Vec::new()));

@@ -3,8 +3,9 @@
 //! [`Handle::dump`](crate::runtime::Handle::dump) makes a [`Dump`], and [`Handle::snapshot`](crate::runtime::Handle::snapshot)
 //! one without traces. Both are text by `Display`, and can be looked through.
 //!
-//! Tokio's names are here, except those that read a trace while it is being taken: `Trace::capture`, `Trace::root`,
-//! `trace_with`, and the addresses of frames. What Tokio's dumps do not tell is the tasks' names, places and states.
+//! Tokio's names are here, except those that take or read a trace while it is being taken: `Trace::capture`, `Trace::root`,
+//! `trace_with` and its types need leaves that report, and here wakers do; and except the addresses of frames and the raw
+//! names of symbols, which the standard library's backtraces do not tell. What Tokio's dumps do not tell is the tasks' names, places and states.
 //!
 //! Next file to read: `runtime/dump/backtrace.rs`.
 #![forbid(unsafe_code)]
