@@ -7,6 +7,7 @@
 
 mod access;
 mod barrier;
+pub mod broadcast;
 mod event;
 pub mod mpsc;
 mod mutex;

@@ -275,7 +275,7 @@ impl<T> Sender<T> {
     }
 
     /// Makes a sender that does not keep the channel open.
-    #[must_use = "Downgrade creates a WeakSender without destroying the original non-weak sender."]
+    #[must_use = "it makes a weak sender, and leaves this one as it is"]
     pub fn downgrade(&self) -> WeakSender<T> {
         WeakSender { weak: self.tx.downgrade() }
     }

@@ -112,7 +112,7 @@ impl<T> UnboundedSender<T> {
     }
 
     /// Makes a sender that does not keep the channel open.
-    #[must_use = "Downgrade creates a WeakSender without destroying the original non-weak sender."]
+    #[must_use = "it makes a weak sender, and leaves this one as it is"]
     pub fn downgrade(&self) -> WeakUnboundedSender<T> {
         WeakUnboundedSender { weak: self.tx.downgrade() }
     }
