@@ -16,7 +16,7 @@ use super::error::TryRecvError;
 use super::list::{self, Head, Shared};
 use crate::base::atomic_waker::AtomicWaker;
 use crate::base::coop;
-use crate::base::panic::swallow;
+use crate::base::panic::{Panics, swallow};
 use crate::base::park::Parker;
 use crate::base::prim::atomic::{
     AtomicUsize,
@@ -366,22 +366,14 @@ enum Over {
 
 impl<T, L: Limit> Drop for Rx<T, L> {
     fn drop(&mut self) {
-        /// Goes on where a value's drop has panicked.
-        struct Rest<'a, T, L: Limit>(&'a mut Rx<T, L>);
-        impl<T, L: Limit> Drop for Rest<'_, T, L> {
-            fn drop(&mut self) {
-                while let Some(value) = self.0.pop() {
-                    drop(value);
-                }
-            }
-        }
         self.close();
         // Nobody is there to be woken. What a waker keeps alive ends here, and not with the last sender.
         let waker = self.control().receiver.take();
         swallow(|| drop(waker));
-        let rest = Rest(self);
-        while let Some(value) = rest.0.pop() {
-            drop(value);
+        let mut panics = Panics::new();
+        while let Some(value) = self.pop() {
+            panics.run(|| drop(value));
         }
+        panics.resume();
     }
 }

@@ -59,6 +59,6 @@ mod unbounded;
 
 pub use self::bounded::channel;
 pub use self::permit::{OwnedPermit, Permit, PermitIterator};
-pub use self::receiver::Receiver;
+pub use self::receiver::{Receiver, UnboundedReceiver};
 pub use self::sender::{Sender, WeakSender};
-pub use self::unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
+pub use self::unbounded::{UnboundedSender, WeakUnboundedSender, unbounded_channel};
