@@ -72,39 +72,50 @@ pub(super) unsafe trait LockRef {
     fn guarded(&self) -> &Guarded<Self::Value>;
 }
 
-// SAFETY: what is borrowed is neither dropped nor moved.
-unsafe impl<T: ?Sized> LockRef for &Mutex<T> {
+/// A lock.
+///
+/// # Safety
+/// What is guarded is a part of the lock, and always the same one.
+pub(super) unsafe trait Lock {
+    /// What the lock guards.
+    type Value: ?Sized;
+
+    fn guarded(&self) -> &Guarded<Self::Value>;
+}
+
+// SAFETY: it is a field.
+unsafe impl<T: ?Sized> Lock for Mutex<T> {
     type Value = T;
 
     fn guarded(&self) -> &Guarded<T> {
         &self.guarded
+    }
+}
+
+// SAFETY: it is a field.
+unsafe impl<T: ?Sized> Lock for RwLock<T> {
+    type Value = T;
+
+    fn guarded(&self) -> &Guarded<T> {
+        &self.guarded
+    }
+}
+
+// SAFETY: what is borrowed is neither dropped nor moved.
+unsafe impl<L: Lock + ?Sized> LockRef for &L {
+    type Value = L::Value;
+
+    fn guarded(&self) -> &Guarded<L::Value> {
+        L::guarded(self)
     }
 }
 
 // SAFETY: what is counted is neither dropped nor moved.
-unsafe impl<T: ?Sized> LockRef for Arc<Mutex<T>> {
-    type Value = T;
+unsafe impl<L: Lock + ?Sized> LockRef for Arc<L> {
+    type Value = L::Value;
 
-    fn guarded(&self) -> &Guarded<T> {
-        &self.guarded
-    }
-}
-
-// SAFETY: what is borrowed is neither dropped nor moved.
-unsafe impl<T: ?Sized> LockRef for &RwLock<T> {
-    type Value = T;
-
-    fn guarded(&self) -> &Guarded<T> {
-        &self.guarded
-    }
-}
-
-// SAFETY: what is counted is neither dropped nor moved.
-unsafe impl<T: ?Sized> LockRef for Arc<RwLock<T>> {
-    type Value = T;
-
-    fn guarded(&self) -> &Guarded<T> {
-        &self.guarded
+    fn guarded(&self) -> &Guarded<L::Value> {
+        L::guarded(self)
     }
 }
 
@@ -121,17 +132,9 @@ impl<P: Source> Drop for Held<P> {
     }
 }
 
-impl<'a, T: ?Sized> Held<&'a RwLock<T>> {
+impl<'a, L: Lock + ?Sized> Held<&'a L> {
     fn detach(self) -> Held<&'a Permits> {
-        let detached = Held { source: &self.source.guarded.permits, count: self.count };
-        std::mem::forget(self);
-        detached
-    }
-}
-
-impl<'a, T: ?Sized> Held<&'a Mutex<T>> {
-    fn detach(self) -> Held<&'a Permits> {
-        let detached = Held { source: &self.source.guarded.permits, count: self.count };
+        let detached = Held { source: &self.source.guarded().permits, count: self.count };
         std::mem::forget(self);
         detached
     }
@@ -259,14 +262,7 @@ impl<P: Source, U: ?Sized> Exclusive<P, U> {
     }
 }
 
-impl<'a, T: ?Sized, U: ?Sized> Exclusive<&'a Mutex<T>, U> {
-    /// Forgets what the lock guards.
-    pub(super) fn detach(self) -> Exclusive<&'a Permits, U> {
-        Exclusive { value: self.value, held: self.held.detach() }
-    }
-}
-
-impl<'a, T: ?Sized, U: ?Sized> Exclusive<&'a RwLock<T>, U> {
+impl<'a, L: Lock + ?Sized, U: ?Sized> Exclusive<&'a L, U> {
     /// Forgets what the lock guards.
     pub(super) fn detach(self) -> Exclusive<&'a Permits, U> {
         Exclusive { value: self.value, held: self.held.detach() }
@@ -308,12 +304,62 @@ impl<P: Source, U: ?Sized> Shared<P, U> {
     }
 }
 
-impl<'a, T: ?Sized, U: ?Sized> Shared<&'a RwLock<T>, U> {
+impl<'a, L: Lock + ?Sized, U: ?Sized> Shared<&'a L, U> {
     /// Forgets what the lock guards.
     pub(super) fn detach(self) -> Shared<&'a Permits, U> {
         Shared::new(self.value, self.held.detach())
     }
 }
+
+/// What every lock can do for who has it for himself, and the traits of a container of one value.
+macro_rules! lock_traits {
+    ($Lock:ident, $name:literal, $try_lock:ident) => {
+        impl<T: ?Sized> $Lock<T> {
+            /// The value. Nothing has to be locked, as the lock is borrowed mutably.
+            ///
+            /// ```
+            #[doc = concat!("let mut lock = runtime::sync::", $name, "::new(1);")]
+            /// *lock.get_mut() = 10;
+            /// assert_eq!(lock.into_inner(), 10);
+            /// ```
+            pub fn get_mut(&mut self) -> &mut T {
+                self.guarded.get_mut()
+            }
+
+            /// Ends the lock, and gives the value out.
+            pub fn into_inner(self) -> T
+            where
+                T: Sized,
+            {
+                self.guarded.into_inner()
+            }
+        }
+
+        impl<T> From<T> for $Lock<T> {
+            fn from(s: T) -> Self {
+                Self::new(s)
+            }
+        }
+
+        impl<T: Default> Default for $Lock<T> {
+            fn default() -> Self {
+                Self::new(T::default())
+            }
+        }
+
+        impl<T: ?Sized + ::std::fmt::Debug> ::std::fmt::Debug for $Lock<T> {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                let mut debug = f.debug_struct($name);
+                match self.$try_lock() {
+                    Ok(guard) => debug.field("data", &&*guard),
+                    Err(_) => debug.field("data", &format_args!("<locked>")),
+                };
+                debug.finish()
+            }
+        }
+    };
+}
+pub(super) use lock_traits;
 
 /// What every guard can do: it stands for its value.
 macro_rules! guard_traits {

@@ -11,7 +11,7 @@ use std::error::Error;
 use std::fmt;
 
 pub use self::guard::{MappedMutexGuard, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard};
-use super::access::{self, Guarded};
+use super::access::{self, Guarded, lock_traits};
 use crate::base::block_on::blocking;
 use crate::base::prim::PlainArc as Arc;
 
@@ -182,49 +182,9 @@ impl<T: ?Sized> Mutex<T> {
     pub fn try_lock_owned(self: Arc<Self>) -> Result<OwnedMutexGuard<T>, TryLockError> {
         Ok(OwnedMutexGuard { access: access::try_exclusive(self)? })
     }
-
-    /// The value. Nothing has to be locked: who has the mutex for himself has the value.
-    ///
-    /// ```
-    /// let mut lock = runtime::sync::Mutex::new(1);
-    /// *lock.get_mut() = 10;
-    /// assert_eq!(lock.into_inner(), 10);
-    /// ```
-    pub fn get_mut(&mut self) -> &mut T {
-        self.guarded.get_mut()
-    }
-
-    /// Ends the mutex, and gives the value out.
-    pub fn into_inner(self) -> T
-    where
-        T: Sized,
-    {
-        self.guarded.into_inner()
-    }
 }
 
-impl<T> From<T> for Mutex<T> {
-    fn from(s: T) -> Self {
-        Self::new(s)
-    }
-}
-
-impl<T: Default> Default for Mutex<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("Mutex");
-        match self.try_lock() {
-            Ok(guard) => debug.field("data", &&*guard),
-            Err(_) => debug.field("data", &format_args!("<locked>")),
-        };
-        debug.finish()
-    }
-}
+lock_traits!(Mutex, "Mutex", try_lock);
 
 /// It is locked. Given by the `try_` methods of [`Mutex`] and [`RwLock`](super::RwLock).
 #[derive(Debug)]

@@ -11,13 +11,11 @@ mod read;
 mod tests;
 mod write;
 
-use std::fmt;
-
 pub use self::read::{OwnedRwLockReadGuard, RwLockReadGuard};
 pub use self::write::{
     OwnedRwLockMappedWriteGuard, OwnedRwLockWriteGuard, RwLockMappedWriteGuard, RwLockWriteGuard,
 };
-use super::access::{self, Guarded};
+use super::access::{self, Guarded, lock_traits};
 use super::mutex::TryLockError;
 use crate::base::block_on::blocking;
 use crate::base::prim::{PlainArc as Arc, const_unless_model};
@@ -264,46 +262,6 @@ impl<T: ?Sized> RwLock<T> {
     pub fn try_write_owned(self: Arc<Self>) -> Result<OwnedRwLockWriteGuard<T>, TryLockError> {
         Ok(OwnedRwLockWriteGuard { access: access::try_exclusive(self)? })
     }
-
-    /// The value. Nothing has to be locked: who has the lock for himself has the value.
-    ///
-    /// ```
-    /// let mut lock = runtime::sync::RwLock::new(1);
-    /// *lock.get_mut() = 10;
-    /// assert_eq!(lock.into_inner(), 10);
-    /// ```
-    pub fn get_mut(&mut self) -> &mut T {
-        self.guarded.get_mut()
-    }
-
-    /// Ends the lock, and gives the value out.
-    pub fn into_inner(self) -> T
-    where
-        T: Sized,
-    {
-        self.guarded.into_inner()
-    }
 }
 
-impl<T> From<T> for RwLock<T> {
-    fn from(s: T) -> Self {
-        Self::new(s)
-    }
-}
-
-impl<T: Default> Default for RwLock<T> {
-    fn default() -> Self {
-        Self::new(T::default())
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("RwLock");
-        match self.try_read() {
-            Ok(guard) => debug.field("data", &&*guard),
-            Err(_) => debug.field("data", &format_args!("<locked>")),
-        };
-        debug.finish()
-    }
-}
+lock_traits!(RwLock, "RwLock", try_read);
