@@ -33,6 +33,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::{self, NonNull};
 
 use super::block::{Block, Position, awaited, is_block};
+use crate::base::panic::Panics;
 use crate::base::prim::atomic::{
     AtomicPtr, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed},
@@ -359,9 +360,9 @@ struct Remains<T> {
     block: *mut Block<T>,
 }
 
-impl<T> Remains<T> {
-    /// Drops what is left, up to the first panic.
-    fn clear(&mut self) {
+impl<T> Drop for Remains<T> {
+    fn drop(&mut self) {
+        let mut panics = Panics::new();
         while let Some(at) = NonNull::new(self.block).filter(|block| is_block(block.as_ptr())) {
             // SAFETY: alive, and this one's own.
             let block = unsafe { at.as_ref() };
@@ -370,25 +371,14 @@ impl<T> Remains<T> {
                 self.at = self.at.next();
                 if block.is_ready(slot) {
                     // SAFETY: alive; ready; and the position has just been left behind.
-                    drop(unsafe { Block::read(at, slot) });
+                    let value = unsafe { Block::read(at, slot) };
+                    panics.run(|| drop(value));
                 }
             }
             self.block = block.next.load(Acquire);
             // SAFETY: it has been left behind, with all that was in it.
             unsafe { Block::free(at) };
         }
-    }
-}
-
-impl<T> Drop for Remains<T> {
-    fn drop(&mut self) {
-        struct Again<'a, T>(&'a mut Remains<T>);
-        impl<T> Drop for Again<'_, T> {
-            fn drop(&mut self) {
-                self.0.clear();
-            }
-        }
-        let again = Again(self);
-        again.0.clear();
+        panics.resume();
     }
 }

@@ -150,13 +150,13 @@ fn a_spent_budget_makes_the_receiver_yield() {
 }
 
 #[test]
-fn values_are_dropped_once_though_a_drop_panics() {
+fn values_are_dropped_once_though_drops_panic() {
     static DROPS: AtomicUsize = AtomicUsize::new(0);
     struct Loud(usize);
     impl Drop for Loud {
         fn drop(&mut self) {
             DROPS.fetch_add(1, SeqCst);
-            assert!(self.0 != 3, "drop");
+            assert!(self.0 % 50 != 3, "drop");
         }
     }
     // Dropped by the receiver.
