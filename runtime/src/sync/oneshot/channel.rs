@@ -300,10 +300,10 @@ impl<T> Channel<T> {
         if !open {
             // SAFETY: the flag was not set when the channel ended, so the slot is still the caller's, and full.
             let late = unsafe { slot.take() };
-            // Not the caller's panic, for there may be one more from the next line.
             swallow(|| drop(late));
         }
-        drop(former);
+        // The former waker is another task's: its panic must not end this one.
+        swallow(|| drop(former));
         if open { Poll::Pending } else { Poll::Ready(()) }
     }
 }

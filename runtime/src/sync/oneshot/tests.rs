@@ -297,8 +297,8 @@ mod plain {
                 let cloned = quietly(&mut || assert!(poll(&mut receiver, &bad).is_pending()));
                 assert_eq!(cloned, which == 1);
                 if replaced {
-                    let panicked = quietly(&mut || assert!(poll(&mut receiver, Waker::noop()).is_pending()));
-                    assert_eq!(panicked, which == 3, "the former waker is dropped");
+                    // The former waker is dropped, and its panic is not this task's.
+                    assert!(poll(&mut receiver, Waker::noop()).is_pending());
                 }
                 let panicked = quietly(&mut || sender.take().unwrap().send(5).unwrap());
                 assert_eq!(panicked, which == 2 && !replaced);
