@@ -42,6 +42,8 @@ pub struct MappedMutexGuard<'a, T: ?Sized> {
 #[clippy::has_significant_drop]
 pub struct OwnedMappedMutexGuard<T: ?Sized, U: ?Sized = T> {
     access: Exclusive<Arc<Mutex<T>>, U>,
+    // Shared between threads as the whole would be.
+    _value: PhantomData<T>,
 }
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
@@ -120,7 +122,7 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
         U: ?Sized,
         F: FnOnce(&mut T) -> &mut U,
     {
-        OwnedMappedMutexGuard { access: this.access.map(f) }
+        OwnedMappedMutexGuard { access: this.access.map(f), _value: PhantomData }
     }
 
     /// Keeps a part of the value, and the lock, if there is that part. See [`MutexGuard::try_map`].
@@ -135,7 +137,7 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
         F: FnOnce(&mut T) -> Option<&mut U>,
     {
         match this.access.try_map(f) {
-            Ok(access) => Ok(OwnedMappedMutexGuard { access }),
+            Ok(access) => Ok(OwnedMappedMutexGuard { access, _value: PhantomData }),
             Err(access) => Err(Self { access }),
         }
     }
@@ -181,7 +183,7 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     where
         F: FnOnce(&mut U) -> &mut S,
     {
-        OwnedMappedMutexGuard { access: this.access.map(f) }
+        OwnedMappedMutexGuard { access: this.access.map(f), _value: PhantomData }
     }
 
     /// Keeps a part of the part, and the lock, if there is that part. See [`MutexGuard::try_map`].
@@ -195,8 +197,8 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
         F: FnOnce(&mut U) -> Option<&mut S>,
     {
         match this.access.try_map(f) {
-            Ok(access) => Ok(OwnedMappedMutexGuard { access }),
-            Err(access) => Err(Self { access }),
+            Ok(access) => Ok(OwnedMappedMutexGuard { access, _value: PhantomData }),
+            Err(access) => Err(Self { access, _value: PhantomData }),
         }
     }
 }

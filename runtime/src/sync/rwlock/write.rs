@@ -32,7 +32,8 @@ pub struct OwnedRwLockWriteGuard<T: ?Sized> {
 #[clippy::has_significant_drop]
 pub struct RwLockMappedWriteGuard<'a, T: ?Sized> {
     access: Exclusive<&'a Permits, T>,
-    _value: PhantomData<&'a mut T>,
+    // Goes to other threads as the lock does, which is shared only if its value may be.
+    _value: PhantomData<(&'a T, &'a mut T)>,
 }
 
 /// As a [`RwLockMappedWriteGuard`]; it keeps the lock alive and can go anywhere.
