@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use runtime::io::{self, AsyncBufRead, AsyncSeek, AsyncWrite};
 use runtime::net::{TcpListener, TcpSocket, TcpStream, tcp};
@@ -15,6 +16,7 @@ use runtime::runtime::{
     Builder, EnterGuard, Handle, Id, LocalOptions, LocalRuntime, Runtime, RuntimeMetrics, TryCurrentError,
     dump,
 };
+use runtime::sync;
 use runtime::task::{
     self, AbortHandle, AccessError, JoinError, JoinHandle, JoinSet, LocalEnterGuard, LocalKey, LocalSet, coop,
 };
@@ -69,11 +71,15 @@ macro_rules! table {
     ($test:ident, $($ty:ty: $expected:literal),+ $(,)?) => {
         #[test]
         fn $test() {
+            let mut wrong = Vec::new();
             $(
                 let probe = Probe::<$ty>(PhantomData);
                 let found = [probe.send(), probe.sync(), probe.unpin()].join(" ");
-                assert_eq!(found, $expected, "{}", stringify!($ty));
+                if found != $expected {
+                    wrong.push(format!("{}: {found} instead of {}", stringify!($ty), $expected));
+                }
             )+
+            assert!(wrong.is_empty(), "{wrong:#?}");
         }
     };
 }
@@ -82,11 +88,15 @@ macro_rules! futures {
     ($test:ident, $($call:expr => $expected:literal),+ $(,)?) => {
         #[test]
         fn $test() {
+            let mut wrong = Vec::new();
             $(
                 let probe = returned(|| $call);
                 let found = [probe.send(), probe.sync(), probe.unpin()].join(" ");
-                assert_eq!(found, $expected, "{}", stringify!($call));
+                if found != $expected {
+                    wrong.push(format!("{}: {found} instead of {}", stringify!($call), $expected));
+                }
             )+
+            assert!(wrong.is_empty(), "{wrong:#?}");
         }
     };
 }
@@ -252,6 +262,205 @@ futures!(
     io::AsyncWriteExt::write_u16(any::<&mut Writer>(), any()) => "Send Sync !Unpin",
     io::AsyncWriteExt::flush(any::<&mut Writer>()) => "Send Sync !Unpin",
     io::AsyncWriteExt::shutdown(any::<&mut Writer>()) => "Send Sync !Unpin",
+);
+
+table!(
+    primitives,
+    sync::AcquireError: "Send Sync Unpin",
+    sync::Barrier: "Send Sync Unpin",
+    sync::BarrierWaitResult: "Send Sync Unpin",
+    sync::MappedMutexGuard<'static, Nn>: "!Send !Sync Unpin",
+    sync::MappedMutexGuard<'static, Yn>: "Send !Sync Unpin",
+    sync::MappedMutexGuard<'static, Yy>: "Send Sync Unpin",
+    sync::Mutex<Nn>: "!Send !Sync Unpin",
+    sync::Mutex<Yn>: "Send Sync Unpin",
+    sync::Mutex<Yy>: "Send Sync Unpin",
+    sync::MutexGuard<'static, Nn>: "!Send !Sync Unpin",
+    sync::MutexGuard<'static, Yn>: "Send !Sync Unpin",
+    sync::MutexGuard<'static, Yy>: "Send Sync Unpin",
+    sync::Notify: "Send Sync Unpin",
+    sync::OnceCell<Nn>: "!Send !Sync Unpin",
+    sync::OnceCell<Yn>: "Send !Sync Unpin",
+    sync::OnceCell<Yy>: "Send Sync Unpin",
+    sync::SetOnce<Nn>: "!Send !Sync Unpin",
+    sync::SetOnce<Yn>: "Send !Sync Unpin",
+    sync::SetOnce<Yy>: "Send Sync Unpin",
+    sync::OwnedMutexGuard<Nn>: "!Send !Sync Unpin",
+    sync::OwnedMutexGuard<Yn>: "Send !Sync Unpin",
+    sync::OwnedMutexGuard<Yy>: "Send Sync Unpin",
+    sync::OwnedMappedMutexGuard<Nn,Nn>: "!Send !Sync Unpin",
+    sync::OwnedMappedMutexGuard<Nn,Yn>: "!Send !Sync Unpin",
+    sync::OwnedMappedMutexGuard<Nn,Yy>: "!Send !Sync Unpin",
+    sync::OwnedMappedMutexGuard<Yn,Nn>: "!Send !Sync Unpin",
+    sync::OwnedMappedMutexGuard<Yn,Yn>: "Send !Sync Unpin",
+    sync::OwnedMappedMutexGuard<Yn,Yy>: "Send !Sync Unpin",
+    sync::OwnedMappedMutexGuard<Yy,Nn>: "!Send !Sync Unpin",
+    sync::OwnedMappedMutexGuard<Yy,Yn>: "Send !Sync Unpin",
+    sync::OwnedMappedMutexGuard<Yy,Yy>: "Send Sync Unpin",
+    sync::OwnedRwLockMappedWriteGuard<Nn>: "!Send !Sync Unpin",
+    sync::OwnedRwLockMappedWriteGuard<Yn>: "!Send !Sync Unpin",
+    sync::OwnedRwLockMappedWriteGuard<Yy>: "Send Sync Unpin",
+    sync::OwnedRwLockReadGuard<Nn>: "!Send !Sync Unpin",
+    sync::OwnedRwLockReadGuard<Yn>: "!Send !Sync Unpin",
+    sync::OwnedRwLockReadGuard<Yy>: "Send Sync Unpin",
+    sync::OwnedRwLockWriteGuard<Nn>: "!Send !Sync Unpin",
+    sync::OwnedRwLockWriteGuard<Yn>: "!Send !Sync Unpin",
+    sync::OwnedRwLockWriteGuard<Yy>: "Send Sync Unpin",
+    sync::OwnedSemaphorePermit: "Send Sync Unpin",
+    sync::RwLock<Nn>: "!Send !Sync Unpin",
+    sync::RwLock<Yn>: "Send !Sync Unpin",
+    sync::RwLock<Yy>: "Send Sync Unpin",
+    sync::RwLockMappedWriteGuard<'static, Nn>: "!Send !Sync Unpin",
+    sync::RwLockMappedWriteGuard<'static, Yn>: "!Send !Sync Unpin",
+    sync::RwLockMappedWriteGuard<'static, Yy>: "Send Sync Unpin",
+    sync::RwLockReadGuard<'static, Nn>: "!Send !Sync Unpin",
+    sync::RwLockReadGuard<'static, Yn>: "!Send !Sync Unpin",
+    sync::RwLockReadGuard<'static, Yy>: "Send Sync Unpin",
+    sync::RwLockWriteGuard<'static, Nn>: "!Send !Sync Unpin",
+    sync::RwLockWriteGuard<'static, Yn>: "!Send !Sync Unpin",
+    sync::RwLockWriteGuard<'static, Yy>: "Send Sync Unpin",
+    sync::Semaphore: "Send Sync Unpin",
+    sync::SemaphorePermit<'static>: "Send Sync Unpin",
+    sync::TryAcquireError: "Send Sync Unpin",
+    sync::TryLockError: "Send Sync Unpin",
+    sync::broadcast::Receiver<Nn>: "!Send !Sync Unpin",
+    sync::broadcast::Receiver<Yn>: "Send Sync Unpin",
+    sync::broadcast::Receiver<Yy>: "Send Sync Unpin",
+    sync::broadcast::Sender<Nn>: "!Send !Sync Unpin",
+    sync::broadcast::Sender<Yn>: "Send Sync Unpin",
+    sync::broadcast::Sender<Yy>: "Send Sync Unpin",
+    sync::broadcast::WeakSender<Nn>: "!Send !Sync Unpin",
+    sync::broadcast::WeakSender<Yn>: "Send Sync Unpin",
+    sync::broadcast::WeakSender<Yy>: "Send Sync Unpin",
+    sync::futures::Notified<'static>: "Send Sync !Unpin",
+    sync::futures::OwnedNotified: "Send Sync !Unpin",
+    sync::mpsc::OwnedPermit<Nn>: "!Send !Sync Unpin",
+    sync::mpsc::OwnedPermit<Yn>: "Send Sync Unpin",
+    sync::mpsc::OwnedPermit<Yy>: "Send Sync Unpin",
+    sync::mpsc::Permit<'static, Nn>: "!Send !Sync Unpin",
+    sync::mpsc::Permit<'static, Yn>: "Send Sync Unpin",
+    sync::mpsc::Permit<'static, Yy>: "Send Sync Unpin",
+    sync::mpsc::Receiver<Nn>: "!Send !Sync Unpin",
+    sync::mpsc::Receiver<Yn>: "Send Sync Unpin",
+    sync::mpsc::Receiver<Yy>: "Send Sync Unpin",
+    sync::mpsc::Sender<Nn>: "!Send !Sync Unpin",
+    sync::mpsc::Sender<Yn>: "Send Sync Unpin",
+    sync::mpsc::Sender<Yy>: "Send Sync Unpin",
+    sync::mpsc::UnboundedReceiver<Nn>: "!Send !Sync Unpin",
+    sync::mpsc::UnboundedReceiver<Yn>: "Send Sync Unpin",
+    sync::mpsc::UnboundedReceiver<Yy>: "Send Sync Unpin",
+    sync::mpsc::UnboundedSender<Nn>: "!Send !Sync Unpin",
+    sync::mpsc::UnboundedSender<Yn>: "Send Sync Unpin",
+    sync::mpsc::UnboundedSender<Yy>: "Send Sync Unpin",
+    sync::mpsc::WeakSender<Nn>: "!Send !Sync Unpin",
+    sync::mpsc::WeakSender<Yn>: "Send Sync Unpin",
+    sync::mpsc::WeakSender<Yy>: "Send Sync Unpin",
+    sync::mpsc::WeakUnboundedSender<Nn>: "!Send !Sync Unpin",
+    sync::mpsc::WeakUnboundedSender<Yn>: "Send Sync Unpin",
+    sync::mpsc::WeakUnboundedSender<Yy>: "Send Sync Unpin",
+    sync::mpsc::error::SendError<Nn>: "!Send !Sync Unpin",
+    sync::mpsc::error::SendError<Yn>: "Send !Sync Unpin",
+    sync::mpsc::error::SendError<Yy>: "Send Sync Unpin",
+    sync::mpsc::error::SendTimeoutError<Nn>: "!Send !Sync Unpin",
+    sync::mpsc::error::SendTimeoutError<Yn>: "Send !Sync Unpin",
+    sync::mpsc::error::SendTimeoutError<Yy>: "Send Sync Unpin",
+    sync::mpsc::error::TrySendError<Nn>: "!Send !Sync Unpin",
+    sync::mpsc::error::TrySendError<Yn>: "Send !Sync Unpin",
+    sync::mpsc::error::TrySendError<Yy>: "Send Sync Unpin",
+    sync::oneshot::Receiver<Nn>: "!Send !Sync Unpin",
+    sync::oneshot::Receiver<Yn>: "Send Sync Unpin",
+    sync::oneshot::Receiver<Yy>: "Send Sync Unpin",
+    sync::oneshot::Sender<Nn>: "!Send !Sync Unpin",
+    sync::oneshot::Sender<Yn>: "Send Sync Unpin",
+    sync::oneshot::Sender<Yy>: "Send Sync Unpin",
+    sync::watch::Receiver<Nn>: "!Send !Sync Unpin",
+    sync::watch::Receiver<Yn>: "!Send !Sync Unpin",
+    sync::watch::Receiver<Yy>: "Send Sync Unpin",
+    sync::watch::Ref<'static, Nn>: "!Send !Sync Unpin",
+    sync::watch::Ref<'static, Yn>: "!Send !Sync Unpin",
+    sync::watch::Ref<'static, Yy>: "!Send Sync Unpin",
+    sync::watch::Sender<Nn>: "!Send !Sync Unpin",
+    sync::watch::Sender<Yn>: "!Send !Sync Unpin",
+    sync::watch::Sender<Yy>: "Send Sync Unpin",
+);
+
+futures!(
+    futures_of_primitives,
+    sync::Barrier::wait(any()) => "Send Sync !Unpin",
+    sync::Mutex::<Nn>::lock(any()) => "!Send !Sync !Unpin",
+    sync::Mutex::<Nn>::lock_owned(any()) => "!Send !Sync !Unpin",
+    sync::Mutex::<Yn>::lock(any()) => "Send Sync !Unpin",
+    sync::Mutex::<Yn>::lock_owned(any()) => "Send Sync !Unpin",
+    sync::Mutex::<Yy>::lock(any()) => "Send Sync !Unpin",
+    sync::Mutex::<Yy>::lock_owned(any()) => "Send Sync !Unpin",
+    sync::Notify::notified(any()) => "Send Sync !Unpin",
+    sync::OnceCell::<Nn>::get_or_init(any(), any::<fn() -> BoxedSync<Nn>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Nn>::get_or_init(any(), any::<fn() -> BoxedSend<Nn>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Nn>::get_or_init(any(), any::<fn() -> Boxed<Nn>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Nn>::get_or_try_init(any(), any::<fn() -> BoxedSync<std::io::Result<Nn>>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Nn>::get_or_try_init(any(), any::<fn() -> BoxedSend<std::io::Result<Nn>>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Nn>::get_or_try_init(any(), any::<fn() -> Boxed<std::io::Result<Nn>>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Yn>::get_or_init(any(), any::<fn() -> BoxedSync<Yn>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Yn>::get_or_init(any(), any::<fn() -> BoxedSend<Yn>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Yn>::get_or_init(any(), any::<fn() -> Boxed<Yn>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Yn>::get_or_try_init(any(), any::<fn() -> BoxedSync<std::io::Result<Yn>>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Yn>::get_or_try_init(any(), any::<fn() -> BoxedSend<std::io::Result<Yn>>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Yn>::get_or_try_init(any(), any::<fn() -> Boxed<std::io::Result<Yn>>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Yy>::get_or_init(any(), any::<fn() -> BoxedSync<Yy>>()) => "Send Sync !Unpin",
+    sync::OnceCell::<Yy>::get_or_init(any(), any::<fn() -> BoxedSend<Yy>>()) => "Send !Sync !Unpin",
+    sync::OnceCell::<Yy>::get_or_init(any(), any::<fn() -> Boxed<Yy>>()) => "!Send !Sync !Unpin",
+    sync::OnceCell::<Yy>::get_or_try_init(any(), any::<fn() -> BoxedSync<std::io::Result<Yy>>>()) => "Send Sync !Unpin",
+    sync::OnceCell::<Yy>::get_or_try_init(any(), any::<fn() -> BoxedSend<std::io::Result<Yy>>>()) => "Send !Sync !Unpin",
+    sync::OnceCell::<Yy>::get_or_try_init(any(), any::<fn() -> Boxed<std::io::Result<Yy>>>()) => "!Send !Sync !Unpin",
+    sync::SetOnce::<Nn>::wait(any()) => "!Send !Sync !Unpin",
+    sync::SetOnce::<Yn>::wait(any()) => "!Send !Sync !Unpin",
+    sync::SetOnce::<Yy>::wait(any()) => "Send Sync !Unpin",
+    sync::RwLock::<Nn>::read(any()) => "!Send !Sync !Unpin",
+    sync::RwLock::<Nn>::write(any()) => "!Send !Sync !Unpin",
+    sync::RwLock::<Yn>::read(any()) => "!Send !Sync !Unpin",
+    sync::RwLock::<Yn>::write(any()) => "!Send !Sync !Unpin",
+    sync::RwLock::<Yy>::read(any()) => "Send Sync !Unpin",
+    sync::RwLock::<Yy>::write(any()) => "Send Sync !Unpin",
+    sync::Semaphore::acquire(any()) => "Send Sync !Unpin",
+    sync::Semaphore::acquire_many(any(), any::<u32>()) => "Send Sync !Unpin",
+    sync::Semaphore::acquire_many_owned(any(), any::<u32>()) => "Send Sync !Unpin",
+    sync::Semaphore::acquire_owned(any()) => "Send Sync !Unpin",
+    sync::broadcast::Receiver::<Nn>::recv(any()) => "!Send !Sync !Unpin",
+    sync::broadcast::Receiver::<Yn>::recv(any()) => "Send Sync !Unpin",
+    sync::broadcast::Receiver::<Yy>::recv(any()) => "Send Sync !Unpin",
+    sync::mpsc::Receiver::<Nn>::recv(any()) => "!Send !Sync !Unpin",
+    sync::mpsc::Receiver::<Yn>::recv(any()) => "Send Sync !Unpin",
+    sync::mpsc::Receiver::<Yy>::recv(any()) => "Send Sync !Unpin",
+    sync::mpsc::Sender::<Nn>::closed(any()) => "!Send !Sync !Unpin",
+    sync::mpsc::Sender::<Nn>::reserve(any()) => "!Send !Sync !Unpin",
+    sync::mpsc::Sender::<Nn>::reserve_owned(any()) => "!Send !Sync !Unpin",
+    sync::mpsc::Sender::<Nn>::send(any(), any::<Nn>()) => "!Send !Sync !Unpin",
+    sync::mpsc::Sender::<Nn>::send_timeout(any(), any::<Nn>(), any::<Duration>()) => "!Send !Sync !Unpin",
+    sync::mpsc::Sender::<Yn>::closed(any()) => "Send Sync !Unpin",
+    sync::mpsc::Sender::<Yn>::reserve(any()) => "Send Sync !Unpin",
+    sync::mpsc::Sender::<Yn>::reserve_owned(any()) => "Send Sync !Unpin",
+    sync::mpsc::Sender::<Yn>::send(any(), any::<Yn>()) => "Send !Sync !Unpin",
+    sync::mpsc::Sender::<Yn>::send_timeout(any(), any::<Yn>(), any::<Duration>()) => "Send !Sync !Unpin",
+    sync::mpsc::Sender::<Yy>::closed(any()) => "Send Sync !Unpin",
+    sync::mpsc::Sender::<Yy>::reserve(any()) => "Send Sync !Unpin",
+    sync::mpsc::Sender::<Yy>::reserve_owned(any()) => "Send Sync !Unpin",
+    sync::mpsc::Sender::<Yy>::send(any(), any::<Yy>()) => "Send Sync !Unpin",
+    sync::mpsc::Sender::<Yy>::send_timeout(any(), any::<Yy>(), any::<Duration>()) => "Send Sync !Unpin",
+    sync::mpsc::UnboundedReceiver::<Nn>::recv(any()) => "!Send !Sync !Unpin",
+    sync::mpsc::UnboundedReceiver::<Yn>::recv(any()) => "Send Sync !Unpin",
+    sync::mpsc::UnboundedReceiver::<Yy>::recv(any()) => "Send Sync !Unpin",
+    sync::mpsc::UnboundedSender::<Nn>::closed(any()) => "!Send !Sync !Unpin",
+    sync::mpsc::UnboundedSender::<Yn>::closed(any()) => "Send Sync !Unpin",
+    sync::mpsc::UnboundedSender::<Yy>::closed(any()) => "Send Sync !Unpin",
+    sync::oneshot::Sender::<Nn>::closed(any()) => "!Send !Sync !Unpin",
+    sync::oneshot::Sender::<Yn>::closed(any()) => "Send Sync !Unpin",
+    sync::oneshot::Sender::<Yy>::closed(any()) => "Send Sync !Unpin",
+    sync::watch::Receiver::<Nn>::changed(any()) => "!Send !Sync !Unpin",
+    sync::watch::Receiver::<Yn>::changed(any()) => "!Send !Sync !Unpin",
+    sync::watch::Receiver::<Yy>::changed(any()) => "Send Sync !Unpin",
+    sync::watch::Sender::<Nn>::closed(any()) => "!Send !Sync !Unpin",
+    sync::watch::Sender::<Yn>::closed(any()) => "!Send !Sync !Unpin",
+    sync::watch::Sender::<Yy>::closed(any()) => "Send Sync !Unpin",
 );
 
 /// As they are in Tokio: a panic that is caught leaves them in order.
