@@ -11,6 +11,8 @@
 
 #[macro_use]
 mod cases;
+#[macro_use]
+mod sync;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -53,14 +55,17 @@ fn resident_bytes() -> f64 {
 
 cases!(on_ours, runtime);
 cases!(on_tokio, tokio);
+sync_cases!(sync_on_ours, runtime);
+sync_cases!(sync_on_tokio, tokio);
 
 macro_rules! table {
-    ($($name:ident: $operations:expr),* $(,)?) => {
-        &[$(Case { name: stringify!($name), ours: on_ours::$name, tokio: on_tokio::$name, operations: $operations }),*]
+    ($ours:ident, $tokio:ident; $($name:ident: $operations:expr),* $(,)?) => {
+        &[$(Case { name: stringify!($name), ours: $ours::$name, tokio: $tokio::$name, operations: $operations }),*]
     };
 }
 
 const CASES: &[Case] = table![
+    on_ours, on_tokio;
     spawn_join_in_worker: 20_000,
     spawn_many_in_worker: 20_000,
     spawn_join_block_on: 1_000,
@@ -78,6 +83,28 @@ const CASES: &[Case] = table![
     spawn_join_current: 20_000,
     blocking: 1_000,
     cancelled_timeouts: 20_000,
+];
+
+const SYNC_CASES: &[Case] = table![
+    sync_on_ours, sync_on_tokio;
+    mpsc_current: 40_000,
+    mpsc_multi: 40_000,
+    mpsc_eight_to_one: 40_000,
+    mpsc_unbounded_current: 40_000,
+    mpsc_unbounded_multi: 40_000,
+    mutex_uncontended: 100_000,
+    mutex_contended: 40_000,
+    mutex_held: 20_000,
+    semaphore_uncontended: 100_000,
+    semaphore_contended: 40_000,
+    rwlock_uncontended: 100_000,
+    rwlock_contended: 40_000,
+    broadcast_100_current: 40_000,
+    broadcast_100_multi: 20_000,
+    watch_100_current: 40_000,
+    watch_100_multi: 20_000,
+    notify_waiters_current: 40_000,
+    notify_waiters_multi: 20_000,
 ];
 
 const COSTS: &[Cost] = &[
@@ -98,6 +125,18 @@ const COSTS: &[Cost] = &[
         unit: "bytes",
         ours: on_ours::sleeping_task_bytes,
         tokio: on_tokio::sleeping_task_bytes,
+    },
+    Cost {
+        name: "mpsc_empty_bytes",
+        unit: "bytes",
+        ours: sync_on_ours::mpsc_empty_bytes,
+        tokio: sync_on_tokio::mpsc_empty_bytes,
+    },
+    Cost {
+        name: "mpsc_drained_bytes",
+        unit: "bytes",
+        ours: sync_on_ours::mpsc_drained_bytes,
+        tokio: sync_on_tokio::mpsc_drained_bytes,
     },
 ];
 
@@ -202,7 +241,7 @@ fn main() {
     }
     let start = Instant::now();
     println!("{:<22} {:>10} {:>10} {:>8}   quartiles", "case", "tokio ns", "ours ns", "ratio");
-    for case in CASES.iter().filter(|case| case.name.contains(&filter)) {
+    for case in CASES.iter().chain(SYNC_CASES).filter(|case| case.name.contains(&filter)) {
         run(case, pairs);
     }
     for cost in COSTS.iter().filter(|cost| cost.name.contains(&filter)) {
