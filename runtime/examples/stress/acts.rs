@@ -1,6 +1,6 @@
 //! What tasks do to the runtime: one small thing each, all of which end, unless they are aborted or shut down.
 //!
-//! Next file to read: `events.rs`.
+//! Next file to read: `exchanges.rs`.
 #![forbid(unsafe_code)]
 
 use std::future::{self, Future, poll_fn};
@@ -19,7 +19,7 @@ use runtime::time::sleep;
 use crate::ctx::{Clock, Ctx, Home, expect_cancelled, expect_done, must};
 use crate::foreign::{Signal, dawdle};
 use crate::ledger::{Ledger, Tracked};
-use crate::{Planned, aside, events, local};
+use crate::{Planned, aside, events, exchanges, local};
 
 pub(crate) type Act = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -35,7 +35,7 @@ pub(crate) fn choose(mut ctx: Ctx) -> Act {
     if ctx.home == Home::Aside {
         return choose_aside(ctx);
     }
-    match ctx.rng.u32(..22) {
+    match ctx.rng.u32(..27) {
         0 => Box::pin(yields(ctx)),
         1 => Box::pin(ping_pong(ctx)),
         2 => Box::pin(waits_for_foreigners(ctx)),
@@ -54,13 +54,18 @@ pub(crate) fn choose(mut ctx: Ctx) -> Act {
         18 if ctx.land.takes_sets && ctx.depth < 4 => Box::pin(aside::hosts_a_set(ctx)),
         19 if ctx.land.clock == Clock::Advanced => Box::pin(events::advances(ctx)),
         20 => Box::pin(dumps(ctx)),
+        21 => Box::pin(exchanges::sends(ctx)),
+        22 => Box::pin(exchanges::is_written_to(ctx)),
+        23 => Box::pin(exchanges::broadcasts(ctx)),
+        24 => Box::pin(exchanges::takes_turns(ctx)),
+        25 => Box::pin(exchanges::meets(ctx)),
         _ => Box::pin(wakes_itself(ctx)),
     }
 }
 
 /// One that needs neither timers nor sockets, which the end of the runtime could take away under it.
 fn choose_aside(mut ctx: Ctx) -> Act {
-    match ctx.rng.u32(..9) {
+    match ctx.rng.u32(..13) {
         0 => Box::pin(ping_pong(ctx)),
         1 => Box::pin(waits_for_foreigners(ctx)),
         2 => Box::pin(is_teased(ctx)),
@@ -69,6 +74,10 @@ fn choose_aside(mut ctx: Ctx) -> Act {
         5 => Box::pin(panics(ctx)),
         6 => Box::pin(gathers(ctx)),
         7 => Box::pin(wakes_itself(ctx)),
+        8 => Box::pin(exchanges::sends(ctx)),
+        9 => Box::pin(exchanges::is_written_to(ctx)),
+        10 => Box::pin(exchanges::broadcasts(ctx)),
+        11 => Box::pin(exchanges::takes_turns(ctx)),
         _ => Box::pin(yields(ctx)),
     }
 }

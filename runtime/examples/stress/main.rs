@@ -4,8 +4,8 @@
 //! cargo run --release -p runtime --example stress -- [--seconds N] [--seed S] [--flavour NAME] [--patience N] [--lateness TICKS]
 //! ```
 //!
-//! Each *episode* builds a runtime with random settings, lets tasks, foreign threads, timers, blocking jobs and
-//! connections meet on it, and shuts it down in one of the ways there are, often in the middle of it all. Then every
+//! Each *episode* builds a runtime with random settings, lets tasks, foreign threads, timers, blocking jobs, channels,
+//! locks and connections meet on it, and shuts it down in one of the ways there are, often in the middle of it all. Then every
 //! future must have been dropped exactly once, one that is not `Send` on its own thread, and every join handle must have
 //! given its result. Where nothing moves for `--patience` seconds, a wake-up was lost: what is stuck is printed. In the
 //! end no thread of any runtime may be left. Any violation ends the process with 1.
@@ -31,6 +31,7 @@ mod aside;
 mod ctx;
 mod episode;
 mod events;
+mod exchanges;
 mod foreign;
 mod lateness;
 mod ledger;
