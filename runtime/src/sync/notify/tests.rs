@@ -88,6 +88,22 @@ fn loom_notify_one_against_notify_waiters() {
     });
 }
 
+/// It counts from when it was made, though it is polled for the first time after that.
+#[test]
+fn loom_a_future_that_exists_is_notified_by_notify_waiters() {
+    model(|| {
+        let notify = ModelArc::new(Notify::new());
+        let notified = notify.notified();
+        let other = {
+            let notify = notify.clone();
+            thread::spawn(move || notify.notify_waiters())
+        };
+        wait(notified);
+        other.join().unwrap();
+        assert!(try_once(notify.notified()).is_none(), "nothing is stored");
+    });
+}
+
 /// All who wait are three here, which are two batches in a model. One gives up in the middle, and one comes late.
 #[test]
 fn loom_notify_waiters_against_one_that_gives_up_and_one_that_is_late() {

@@ -38,10 +38,14 @@ fn loom_each_receiver_sees_the_last_value() {
 fn loom_a_change_is_not_missed_by_one_that_begins_to_wait() {
     model(|| {
         let (sender, mut receiver) = channel(0);
-        let other = thread::spawn(move || sender.send(1).is_ok());
+        // The sender stays, so that nothing but the change wakes the receiver.
+        let other = thread::spawn(move || {
+            sender.send(1).unwrap();
+            sender
+        });
         wait(receiver.changed()).unwrap();
         assert_eq!(*receiver.borrow(), 1);
-        other.join().unwrap();
+        drop(other.join().unwrap());
         assert!(wait(receiver.changed()).is_err());
     });
 }
