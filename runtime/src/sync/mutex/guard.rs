@@ -11,7 +11,7 @@ use crate::sync::semaphore::permits::Permits;
 /// Access to the value of a [`Mutex`], which is unlocked when this is dropped.
 ///
 /// Made by [`Mutex::lock`] and its kin.
-#[must_use = "if unused the Mutex will immediately unlock"]
+#[must_use = "dropping it at once unlocks the mutex"]
 #[clippy::has_significant_drop]
 pub struct MutexGuard<'a, T: ?Sized> {
     pub(super) access: Exclusive<&'a Mutex<T>, T>,
@@ -28,7 +28,7 @@ pub struct OwnedMutexGuard<T: ?Sized> {
 /// Access to a part of the value of a [`Mutex`], which is unlocked when this is dropped.
 ///
 /// Made by [`MutexGuard::map`].
-#[must_use = "if unused the Mutex will immediately unlock"]
+#[must_use = "dropping it at once unlocks the mutex"]
 #[clippy::has_significant_drop]
 pub struct MappedMutexGuard<'a, T: ?Sized> {
     access: Exclusive<&'a Permits, T>,
@@ -38,7 +38,7 @@ pub struct MappedMutexGuard<'a, T: ?Sized> {
 /// As a [`MappedMutexGuard`]; it keeps the mutex alive and can go anywhere.
 ///
 /// Made by [`OwnedMutexGuard::map`].
-#[must_use = "if unused the Mutex will immediately unlock"]
+#[must_use = "dropping it at once unlocks the mutex"]
 #[clippy::has_significant_drop]
 pub struct OwnedMappedMutexGuard<T: ?Sized, U: ?Sized = T> {
     access: Exclusive<Arc<Mutex<T>>, U>,

@@ -11,7 +11,7 @@ use crate::sync::semaphore::permits::Permits;
 /// Shared access to the value of a [`RwLock`], or to a part of it. It is unlocked when this is dropped.
 ///
 /// Made by [`RwLock::read`] and its kin.
-#[must_use = "if unused the RwLock will immediately unlock"]
+#[must_use = "dropping it at once unlocks the lock"]
 #[clippy::has_significant_drop]
 pub struct RwLockReadGuard<'a, T: ?Sized> {
     access: Shared<&'a Permits, T>,

@@ -11,7 +11,7 @@ use crate::sync::semaphore::permits::Permits;
 /// Exclusive access to the value of a [`RwLock`], which is unlocked when this is dropped.
 ///
 /// Made by [`RwLock::write`] and its kin.
-#[must_use = "if unused the RwLock will immediately unlock"]
+#[must_use = "dropping it at once unlocks the lock"]
 #[clippy::has_significant_drop]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
     pub(super) access: Exclusive<&'a RwLock<T>, T>,
