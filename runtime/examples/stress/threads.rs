@@ -8,8 +8,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// With more workers than these, one that does not run is no reason for lateness: there are others.
-const MAX_WORKERS: usize = 4;
+/// With more workers than these a look would take long itself.
+const MAX_WORKERS: usize = 8;
 
 /// What each thread was doing at one moment, by the number that the system gives it.
 #[derive(Clone, Default)]
