@@ -382,3 +382,29 @@ impl<T> Drop for Remains<T> {
         panics.resume();
     }
 }
+
+#[cfg(all(test, not(rt_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_kept_for_those_who_had_a_position_when_it_was_left_behind() {
+        let (shared, mut head) = new::<usize, ()>(());
+        let capacity = Block::<usize>::CAPACITY;
+        for value in 0..capacity {
+            let _ = shared.push(value);
+        }
+        // A sender that has its position, and perhaps stands on the first block on its way to the second.
+        let slow = Position(shared.tail.fetch_add(Position::STEP, AcqRel));
+        let _ = shared.push(capacity + 1);
+        for value in 0..capacity {
+            assert_eq!(head.pop(), Some(value));
+        }
+        assert_eq!(head.pop(), None);
+        assert!(head.block.is_some() && head.oldest != head.block, "the first block has been freed");
+        let _ = shared.put(slow, capacity);
+        assert_eq!((head.pop(), head.pop()), (Some(capacity), Some(capacity + 1)));
+        head.reclaim();
+        assert_eq!(head.oldest, head.block, "nobody comes to the first block any more");
+    }
+}

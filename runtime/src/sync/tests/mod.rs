@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "a model uses only some of it")]
 
 #[cfg(not(rt_loom))]
+mod counts;
+#[cfg(not(rt_loom))]
 mod errors;
 
 use std::future::Future;
