@@ -13,7 +13,7 @@ use runtime::runtime::{
 };
 use runtime::sync::oneshot;
 use runtime::task::{self, yield_now};
-use support::{Flavour, LOST, Rt, builders, panic_text};
+use support::{Drops, Flavour, LOST, Rt, builders, panic_text};
 
 over_flavours!(
     polls_and_tasks_are_counted,
@@ -627,6 +627,24 @@ fn a_stuck_poll_that_follows_a_long_rest_is_seen() {
             let _entered = rt.enter();
             let task = task::Builder::new().name(&name).spawn(blocks).unwrap();
             assert_eq!(rt.block_on(task).unwrap().name(), Some(&*name));
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_of_the_monitor_when_a_runtime_has_been_dropped() {
+    for (flavour, mut builder) in builders() {
+        let drops = Drops::default();
+        for round in 1..=10 {
+            let held = drops.track();
+            // The builder would keep the closure, too.
+            let rt = flavour.build(
+                builder.stuck_poll_threshold(Duration::from_secs(1)).on_stuck_poll(move |_| _ = &held),
+            );
+            builder.on_stuck_poll(|_| ());
+            rt.block_on(async {});
+            drop(rt);
+            assert_eq!(drops.count(), round, "{flavour}");
         }
     }
 }

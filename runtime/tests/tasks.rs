@@ -704,6 +704,36 @@ fn a_panic_while_the_threads_are_started_leaves_none_behind() {
 
 /// However seldom or often the worker looks at the events, one that yields for ever lets the others run.
 #[test]
+fn two_tasks_that_wake_each_other_for_ever_starve_nobody() {
+    let rt = support::multi(1);
+    let stop = Arc::new(AtomicBool::new(false));
+    let wakers = Arc::new(Mutex::new([None::<Waker>, None]));
+    let pair = [0, 1].map(|me| {
+        let (stop, wakers) = (stop.clone(), wakers.clone());
+        // Each is woken by the other's poll, and so comes into the slot.
+        rt.spawn(poll_fn(move |cx| {
+            let other = {
+                let mut wakers = wakers.lock().unwrap();
+                wakers[me] = Some(cx.waker().clone());
+                wakers[1 - me].take()
+            };
+            if let Some(other) = other {
+                other.wake();
+            }
+            if stop.load(SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+        }))
+    });
+    let (send, ran) = mpsc::channel();
+    rt.spawn(async move { send.send(()).unwrap() });
+    let has_run = ran.recv_timeout(LOST);
+    stop.store(true, SeqCst);
+    has_run.expect("the third task is starved");
+    for task in pair {
+        rt.block_on(task).unwrap();
+    }
+}
+
+#[test]
 fn a_task_that_yields_for_ever_starves_nobody() {
     for (interval, lifo) in [(1, true), (1, false), (2, true), (61, true)] {
         let mut builder = Builder::new_multi_thread();
