@@ -1,12 +1,15 @@
-//! Builds real plug-ins for the tests, and runs them.
+//! Real plug-ins for the tests, built with them or out of `raw.c`, and runs of them.
 #![forbid(unsafe_code)]
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+use std::env::{
+    self,
+    consts::{DLL_PREFIX, DLL_SUFFIX},
+};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,31 +18,19 @@ use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Builds a package of the workspace that is a plug-in; the path of its library.
+/// The library of a plug-in among the packages of the workspace. It is a dev-dependency, so cargo has built it already, and
+/// has put it beside the test program.
 pub(crate) fn package(name: &str) -> PathBuf {
-    // One at a time: a second cargo would wait for the first one's lock on the folder, and say so.
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    // Where this test's own build is, so that next to nothing is built again.
-    let program = Path::new(env!("CARGO_BIN_EXE_rtbench"));
-    let profile = program.parent().unwrap();
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--lib", "-p", name]);
-    command.arg("--target-dir").arg(profile.parent().unwrap());
-    if profile.ends_with("release") {
-        command.arg("--release");
-    }
-    let Output { status, stderr, .. } = command.output().unwrap();
-    assert!(status.success(), "{name} cannot be built: {}", String::from_utf8_lossy(&stderr));
-    let file =
-        format!("{}{}{}", std::env::consts::DLL_PREFIX, name.replace('-', "_"), std::env::consts::DLL_SUFFIX);
-    profile.join(file)
+    let folder = env::current_exe().unwrap().parent().unwrap().to_owned();
+    let library = folder.join(format!("{DLL_PREFIX}{}{DLL_SUFFIX}", name.replace('-', "_")));
+    assert!(library.is_file(), "{name} is no dev-dependency of rtbench: there is no {}", library.display());
+    library
 }
 
 /// Compiles `raw.c` as a library of this name, with these macros.
 pub(crate) fn raw(dir: &TempDir, name: &str, macros: &[(&str, &str)]) -> PathBuf {
     let file = dir.path().join(format!("lib{name}.so"));
-    let mut command = Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
+    let mut command = Command::new(env::var_os("CC").unwrap_or("cc".into()));
     // A stack that overflows must not be optimised away.
     command.args(["-shared", "-fPIC", "-O0", "-w", "-o"]).arg(&file);
     command.args(macros.iter().map(|(name, value)| format!("-D{name}={value}")));
@@ -93,7 +84,7 @@ pub(crate) fn rtbench(dir: &TempDir) -> Command {
     command
 }
 
-/// Runs a workload of a plug-in for a moment, with a line of parameters.
+/// Runs a workload of a plug-in, with a line of parameters, for a moment: so for one that does what it does at any speed.
 pub(crate) fn run(dir: &TempDir, plugin: &Path, kind: &str, line: &str) -> Ran {
     run_with(dir, plugin, kind, line, &[])
 }
@@ -106,10 +97,22 @@ pub(crate) fn run_with(
     line: &str,
     environment: &[(&str, &str)],
 ) -> Ran {
+    run_for("400ms", dir, plugin, kind, line, environment)
+}
+
+/// The same with a window of this length.
+pub(crate) fn run_for(
+    window: &str,
+    dir: &TempDir,
+    plugin: &Path,
+    kind: &str,
+    line: &str,
+    environment: &[(&str, &str)],
+) -> Ran {
     let profile = format!("[[workload]]\nkind = \"{kind}\"\n{line}\n\n[report]\ninterval = \"50ms\"\n");
     fs::write(dir.path().join("profile.toml"), profile).unwrap();
     let mut command = rtbench(dir);
-    command.args(["run", "profile.toml", "--quiet", "--warmup", "0s", "--duration", "400ms", "--plugin"]);
+    command.args(["run", "profile.toml", "--quiet", "--warmup", "0s", "--duration", window, "--plugin"]);
     command.arg(plugin).envs(environment.iter().copied()).output().unwrap().into()
 }
 
