@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use crate::report::units;
 use crate::stats::robust;
 
-/// Steps of the spin: about 5 ms of one core in an optimised build.
-const SPINS: u32 = 3_000_000;
-/// Times that two threads wake each other.
-const PINGS: u32 = 200;
+/// Steps of the spin: about 5 ms of one core, in a build that is optimised and in one that is not.
+const SPINS: u32 = if cfg!(debug_assertions) { 250_000 } else { 3_000_000 };
+/// Times that two threads wake each other. A build that is not optimised measures nothing of worth, and need not wait for
+/// them: on a busy machine that is most of the time of a short comparison.
+const PINGS: u32 = if cfg!(debug_assertions) { 20 } else { 200 };
 /// A block is disturbed whose slowest reading is so many times the distance between the quartiles of the blocks' slowest
 /// above the upper one: the fence of J. W. Tukey's box plots (Exploratory Data Analysis, 1977).
 const OFF: f64 = 1.5;

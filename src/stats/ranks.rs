@@ -43,11 +43,12 @@ pub(super) fn chosen_sums(ranks: &[usize], chosen: usize) -> Vec<f64> {
     // probability that what is left to choose has of what is left to see keeps every number between 0 and 1.
     let mut of = vec![vec![0.0; sums]; chosen + 1];
     of[0][0] = 1.0;
+    let mut most = 0;
     for (seen, &rank) in ranks.iter().enumerate() {
         let left = (ranks.len() - seen) as f64;
         for taken in (0..=chosen.min(seen)).rev() {
             let take = (chosen - taken) as f64 / left;
-            for sum in (0..sums).rev() {
+            for sum in (0..=most).rev() {
                 let here = of[taken][sum];
                 if here == 0.0 {
                     continue;
@@ -58,6 +59,7 @@ pub(super) fn chosen_sums(ranks: &[usize], chosen: usize) -> Vec<f64> {
                 }
             }
         }
+        most += rank;
     }
     of.swap_remove(chosen)
 }
