@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -33,7 +34,9 @@ impl Workload for MadeUp {
                 Param::duration("other", times, us(200), "median of the second stream"),
                 Param::float("noise", (0.0, 10.0), 0.0, "how far runs differ, as a log ratio"),
                 Param::choice("differ", &["within", "between"], "within", "equal runs, or sides in turn"),
-                Param::text("runs", 200, "", "a file that counts runs, for `noise`"),
+                Param::text("runs", 200, "", "a file that counts runs, for `noise` and `free`"),
+                Param::text("hold", 200, "", "a file while which is there runs wait in their set-up"),
+                Param::integer("free", (0, 1000), 0, "as many runs wait for no `hold`"),
                 Param::integer("hashed", (0, 10), 5, "for each ten operations"),
                 Param::duration(
                     "burn",
@@ -62,6 +65,10 @@ impl Workload for MadeUp {
             return Err(Failure::broken("made_up: it was told to fail"));
         }
         let run = counted(params.text("runs"));
+        let hold = params.text("hold");
+        while !hold.is_empty() && run >= params.integer("free") && Path::new(hold).exists() {
+            thread::sleep(Duration::from_millis(5));
+        }
         // Of the four runs of a block the first and the last are of one side.
         let is_high = match params.text("differ") {
             "within" => run.is_multiple_of(2),
@@ -92,32 +99,55 @@ struct Made {
 
 impl Load for Made {
     fn run(&mut self, run: &Run) -> Result<(), Failure> {
+        // The account of what it costs has begun by then, unless the machine is very busy.
+        sleep(run, Self::planned(run, OPERATIONS / 2));
+        match self.burn.is_zero() {
+            // In one go: the account then has all of it, or nothing.
+            true => self.record(run, 0..OPERATIONS),
+            false => self.record_and_burn(run),
+        }
+        sleep(run, run.window.end());
+        Ok(())
+    }
+}
+
+fn sleep(run: &Run, until: u64) {
+    thread::sleep(Duration::from_nanos(until.saturating_sub(run.window.now())));
+}
+
+impl Made {
+    /// When an operation is planned: spread over the window.
+    fn planned(run: &Run, nth: u64) -> u64 {
         let (start, end) = (run.window.measure_start(), run.window.end());
-        let sleep = |until: u64| thread::sleep(Duration::from_nanos(until.saturating_sub(run.window.now())));
-        // All at once, when what it costs has begun to be counted, however late that is on a busy machine.
-        sleep(start + (end - start) / 2);
-        for nth in 0..OPERATIONS {
-            // Spread over the window, and over half of the level to either side.
-            let planned = start + (end - start) * nth / OPERATIONS;
-            // In portions, so that the system can tell them.
-            if nth % PORTION == 0 && !self.burn.is_zero() {
-                sleep(planned);
-                pace::burn(self.burn * PORTION as u32);
-            }
-            let share = 0.5 + nth as f64 / OPERATIONS as f64;
-            let mut pen = run.recorder.pen();
-            for counter in [Counter::PLANNED, Counter::STARTED, Counter::COMPLETED] {
-                pen.count(planned, counter);
-            }
+        start + (end - start) * nth / OPERATIONS
+    }
+
+    /// Records operations that complete at the instants at which they are planned, whatever the clock says.
+    fn record(&self, run: &Run, operations: Range<u64>) {
+        let mut pen = run.recorder.pen();
+        for nth in operations {
+            let planned = Self::planned(run, nth);
+            pen.count(planned, Counter::PLANNED);
+            pen.count(planned, Counter::STARTED);
+            pen.complete(planned, planned);
             if nth % 10 < self.hashed {
                 pen.count(planned, HASHED);
             }
+            // Spread over half of the level to either side.
+            let share = 0.5 + nth as f64 / OPERATIONS as f64;
             for (stream, level) in self.levels.iter().enumerate() {
                 pen.record(planned, StreamId(stream), (level * share) as u64);
             }
         }
-        sleep(end);
-        Ok(())
+    }
+
+    /// The same with processor time for each, in portions, so that the system can tell them.
+    fn record_and_burn(&self, run: &Run) {
+        for first in (0..OPERATIONS).step_by(PORTION as usize) {
+            sleep(run, Self::planned(run, first));
+            pace::burn(self.burn * PORTION as u32);
+            self.record(run, first..(first + PORTION).min(OPERATIONS));
+        }
     }
 }
 

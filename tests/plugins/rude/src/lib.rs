@@ -6,12 +6,12 @@
 mod allocator;
 mod subscriber;
 
+use std::ops::Range;
 use std::panic::panic_any;
 use std::time::Duration;
 use std::{env, hint, thread};
 
 use allocator::Counting;
-use workloads::load::{Arrivals, Process, pace};
 use workloads::params::{Param, ParamError, Params};
 use workloads::record::{Counter, StreamId};
 use workloads::wire::{Failure, Stream};
@@ -70,7 +70,7 @@ impl Workload for Rude {
 
     fn streams(&self, params: &Params) -> Vec<Stream> {
         assert!(params.text("how") != "panic in streams", "rude: as told");
-        vec![Stream::nanoseconds("latency", "time from the planned instant to the record")]
+        vec![Stream::nanoseconds("latency", "a microsecond each")]
     }
 
     fn setup(&self, site: &Site) -> Result<Box<dyn Load>, Failure> {
@@ -92,26 +92,34 @@ impl Load for RudeLoad {
         if self.how == "end at once" {
             return Ok(());
         }
-        let middle = run.window.measure_start().midpoint(run.window.end());
-        let (mut passed, mut outcome) = (false, Ok(()));
-        pace::drive(run, Arrivals::new(Process::Constant, 1000.0, (0, 1), 1), |planned| {
-            let mut pen = run.recorder.pen();
-            for counter in [Counter::STARTED, Counter::COMPLETED] {
-                pen.count(planned, counter);
-            }
-            pen.record(planned, StreamId(0), run.window.now().saturating_sub(planned));
-            drop(pen);
-            if planned >= middle && !passed {
-                passed = true;
-                outcome = self.misbehave();
-            }
-        });
-        outcome
+        let (start, end) = (run.window.measure_start(), run.window.end());
+        record(run, start..start.midpoint(end));
+        // So that slices are cut and sent before.
+        sleep(run, start.midpoint(end));
+        self.misbehave()?;
+        record(run, start.midpoint(end)..end);
+        sleep(run, end);
+        Ok(())
     }
 
     fn teardown(self: Box<Self>) {
         assert!(self.how != "panic in teardown", "rude: as told");
     }
+}
+
+/// Records operations that complete at the instants at which they are planned, whatever the clock says.
+fn record(run: &Run, planned: Range<u64>) {
+    let mut pen = run.recorder.pen();
+    for planned in planned.step_by(1_000_000) {
+        pen.count(planned, Counter::PLANNED);
+        pen.count(planned, Counter::STARTED);
+        pen.complete(planned, planned);
+        pen.record(planned, StreamId(0), 1_000);
+    }
+}
+
+fn sleep(run: &Run, until: u64) {
+    thread::sleep(Duration::from_nanos(until.saturating_sub(run.window.now())));
 }
 
 /// Its drop panics once more.
