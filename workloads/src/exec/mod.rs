@@ -36,7 +36,7 @@ use crate::wire::{self, Done, Failure, Frame, Hello, PROTOCOL, Phase, Plan, Stre
 use crate::workload::{Run, Site, Workload};
 use session::Session;
 
-pub use trial::{Trial, trial};
+pub use trial::{Trial, trial, trial_until};
 
 /// Between the end of the set-up and the first planned operation: the load's threads get ready.
 const LEAD: Duration = Duration::from_millis(2);

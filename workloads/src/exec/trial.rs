@@ -22,6 +22,11 @@ use crate::params::Params;
 use crate::wire::{Failure, Frame, PROTOCOL, Phase, Plan};
 use crate::workload::Workload;
 
+/// How much longer the next trial is, in [`trial_until`].
+const GROWTH: u32 = 3;
+/// No trial of [`trial_until`] is longer, but for a first one that is.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// What a [`trial`] left.
 #[derive(Clone, Debug)]
 pub struct Trial {
@@ -60,6 +65,48 @@ pub fn trial(
     params: &Value,
     duration: Duration,
 ) -> Result<Trial, Failure> {
+    one(&(Arc::new(workload) as Arc<dyn Workload>), params, duration)
+}
+
+/// Makes trials, each three times as long as the one before it and none longer than a minute, until one is `enough`; then
+/// that one, and else the last one. So a test needs no machine of a certain speed.
+///
+/// # Errors
+///
+/// As for [`trial`].
+///
+/// # Panics
+///
+/// As [`trial`].
+///
+/// ```
+/// use std::time::Duration;
+/// use workloads::{exec::trial_until, json, registry};
+///
+/// let storm = registry::find("timer_storm").unwrap();
+/// let params = json!({ "rate": 100, "max_delay": "10ms" });
+/// let trial = trial_until(storm, &params, Duration::from_millis(100), |trial| trial.counts["fired"] > 0).unwrap();
+/// assert!(trial.counts["fired"] > 0);
+/// ```
+pub fn trial_until(
+    workload: impl Workload + 'static,
+    params: &Value,
+    first: Duration,
+    enough: impl Fn(&Trial) -> bool,
+) -> Result<Trial, Failure> {
+    let workload: Arc<dyn Workload> = Arc::new(workload);
+    let mut duration = first;
+    loop {
+        let trial = one(&workload, params, duration)?;
+        let next = duration.saturating_mul(GROWTH);
+        if enough(&trial) || next > LONGEST || next.is_zero() {
+            return Ok(trial);
+        }
+        duration = next;
+    }
+}
+
+fn one(workload: &Arc<dyn Workload>, params: &Value, duration: Duration) -> Result<Trial, Failure> {
     let params = params.as_object().expect("the parameters are a JSON object");
     let described = workload.describe();
     let checked = Params::check(&described.params, params);
@@ -84,7 +131,7 @@ pub fn trial(
         Ok(())
     };
     Frames::new(send)
-        .run(Arc::new(workload), &plan, Never(stop))
+        .run(workload.clone(), &plan, Never(stop))
         .map_err(|error| Failure::broken(error.to_string()))?;
     drop(keep);
     collected(heard)
