@@ -49,7 +49,10 @@ impl Known {
                 names.streams.push((stream.name.clone(), Some(stream.unit)));
             }
         }
-        names.counters.get_or_insert_default().extend(figures.counters.keys().cloned());
+        // Counters are divided by operations: without any, as where the account began late, a run has none of them.
+        if figures.operations > 0 {
+            names.counters.get_or_insert_default().extend(figures.counters.keys().cloned());
+        }
     }
 
     /// What a gate asks for that is nowhere, if that is certain already.
@@ -120,6 +123,7 @@ mod tests {
         Figures {
             streams: vec![histogram],
             counters: [(counter.to_owned(), 1.0)].into(),
+            operations: 1,
             ..Figures::default()
         }
     }
@@ -140,6 +144,8 @@ mod tests {
         let setup = with(&[("kib_hashed", "5%")]);
         let mut known = Known::before(&setup);
         assert_eq!(known.objection(&setup), None, "its runs may count it");
+        known.learn(0, &Figures::default());
+        assert_eq!(known.objection(&setup), None, "this one counted nothing");
         known.learn(0, &figures("latency", Unit::Nanoseconds, "polls"));
         let said = known.objection(&setup).unwrap();
         assert!(said.contains("no workload has a counter of that name (there are: polls)"), "{said}");
