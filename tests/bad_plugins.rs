@@ -371,6 +371,22 @@ fn check_says_what_a_plugin_does_not_stand_and_exits_1() {
     });
 }
 
+#[test]
+fn check_measures_for_longer_where_nothing_is_completed_in_a_short_window() {
+    let lines = |fault: &str| {
+        let dir = dir();
+        let plugin = faulty(&dir, fault);
+        let ran = Ran::from(rtbench(&dir).args(["plugin", "check"]).arg(&plugin).output().unwrap());
+        let lines = ran.printed.lines().filter(|line| line.contains(" raw: runs ")).map(str::to_owned);
+        lines.collect::<Vec<_>>()
+    };
+    let slow = lines("nothing completed in a short run");
+    assert!(slow.len() == 3 && slow.iter().all(|line| line.ends_with(": 20 completed")), "{slow:?}");
+    let idle = lines("nothing completed in run");
+    let is_told = |line: &String| line.starts_with("FAIL") && line.contains("no operation that was planned");
+    assert!(idle.len() == 3 && idle.iter().all(is_told), "{idle:?}");
+}
+
 /// The exit codes of `docs/plugins.md`, each of them met, and the same in the help.
 #[test]
 fn the_documented_exit_codes_are_the_real_ones() {

@@ -161,6 +161,11 @@ fn processors() -> Option<usize> {
     allowed.or_else(|| thread::available_parallelism().ok().map(std::num::NonZero::get))
 }
 
+/// Whether a run ended by itself, and nothing was completed in its window.
+pub(crate) fn completed_nothing(record: &RunRecord) -> bool {
+    record.done.as_ref().is_some_and(|done| !done.interrupted && something_was_done(&done.counts).is_err())
+}
+
 /// A window in which nothing was completed tells nothing.
 fn something_was_done(counts: &BTreeMap<String, u64>) -> Result<(), Failure> {
     let of = |name| counted(counts, name);

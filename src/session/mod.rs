@@ -20,6 +20,7 @@ pub(crate) mod record;
 mod tests;
 mod watch;
 
+pub(crate) use balance::completed_nothing;
 pub(crate) use child::{ending, read_tail};
 pub(crate) use exec::{answer, exec};
 pub(crate) use group::Group;

@@ -121,9 +121,14 @@ static uint32_t validate(const struct host *host, const uint8_t *draft, size_t l
     return emit(host, "[]"), DONE;
 }
 
+/* Whether the window is a second or shorter. */
+static int is_short;
+
 /* Of ten operations that a slice has planned. */
 static int started(void) { return does("unbalanced in run") ? 9 : 10; }
-static int completed(void) { return does("nothing completed in run") ? 0 : 10; }
+static int completed(void) {
+    return does("nothing completed in run") || (is_short && does("nothing completed in a short run")) ? 0 : 10;
+}
 
 static uint32_t slice(const struct host *host, int number, const char *histogram) {
     char *text;
@@ -143,6 +148,7 @@ static volatile int stopped;
 static uint32_t run(const struct host *host, const uint8_t *plan, size_t len) {
     const char *histogram = getenv("RAW_HISTOGRAM");
     if (histogram == NULL) abort();
+    is_short = memmem(plan, len, "\"duration_ns\":1000000000,", 25) || memmem(plan, len, "\"duration_ns\":300000000,", 24);
     emit(host, "{\"frame\":\"hello\",\"protocol\":1,\"pid\":1,\"engine\":\"raw\",\"engine_version\":\"0\",\"streams\":["
                "{\"name\":\"latency\",\"title\":\"made up\",\"unit\":\"nanoseconds\"}]}");
     emit(host, "{\"frame\":\"phase\",\"phase\":\"measure\"}");
