@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::thread;
 
-use build::{Ran, faulty, package, raw, report, rtbench, run, run_with, samples};
-use support::wait_until_gone;
+use build::{Ran, faulty, package, raw, report, rtbench, run, run_for, run_with, samples};
+use support::{SHORT, says_too_short, wait_until_gone, with_a_window};
 use tempfile::TempDir;
 
 /// The values in one slice of `raw.c`.
@@ -205,10 +205,12 @@ fn a_run_without_samples_is_a_failure() {
     let ran = run(&dir, &plugin, "raw", "");
     assert_eq!(ran.code, Some(1), "{}", ran.said);
     assert_said(&ran, &plugin, &["nothing"]);
+    assert!(says_too_short(&ran.said), "tests that measure again know it by its words: {}", ran.said);
     let dir = self::dir();
     let ran = run(&dir, &RUDE, "rude", "how = \"end at once\"");
     assert_eq!(ran.code, Some(1), "{}", ran.said);
     assert_said(&ran, &RUDE, &["nothing"]);
+    assert!(says_too_short(&ran.said), "tests that measure again know it by its words: {}", ran.said);
 }
 
 #[test]
@@ -226,6 +228,7 @@ fn a_run_whose_counts_do_not_balance_is_a_failure_and_its_report_has_them() {
         let ran = run(&dir, &plugin, "raw", "");
         assert_eq!(ran.code, Some(1), "{}", ran.said);
         assert_said(&ran, &plugin, &[part]);
+        assert_eq!(says_too_short(&ran.said), completed == 0, "{}", ran.said);
         assert!(ran.printed.contains("raw  failed"), "{}", ran.printed);
         let report = report(&dir).unwrap();
         let workload = &report["workloads"][0];
@@ -275,13 +278,20 @@ fn a_panic_in_any_entry_is_told_with_its_place_and_its_words() {
         ("panic in teardown", "the workload panicked in `teardown`: rude: as told"),
         ("panic with a bomb", "the workload panicked in `run`: a value that is no text"),
         ("fail in run", "rude: enough"),
-        ("overflow in a task", "SIG"),
     ] {
         let dir = dir();
         let ran = run(&dir, &RUDE, "rude", &format!("how = {how:?}"));
         assert_failed(&dir, &ran, &RUDE, 1, &[words]);
     }
-    let dir = dir();
+    // Nothing is sent after this one: the slices that were cut before, in half of the window, are what is left.
+    let (dir, ran) = with_a_window(2 * SHORT, |window| {
+        let dir = dir();
+        let ran = run_for(window, &dir, &RUDE, "rude", "how = \"overflow in a task\"", &[]);
+        let has_slices = report(&dir).is_some_and(|report| samples(&report) > 0);
+        has_slices.then_some((dir, ran))
+    });
+    assert_failed(&dir, &ran, &RUDE, 1, &["SIG"]);
+    let dir = self::dir();
     let ran = run_with(&dir, &RUDE, "rude", "", &[("RUDE", "panic in describe")]);
     assert_refused(&dir, &ran, &RUDE, 1, &["panicked in its entry `describe`", "rude: as told"]);
     let ran = run_with(&dir, &RUDE, "rude", "", &[("RUDE", "lie about a default")]);

@@ -1,33 +1,55 @@
 //! Diagnostics as a user asks for them: `-v`, `-vv` and `RUST_LOG`, on the terminal and in the report's folder.
 #![forbid(unsafe_code)]
 
+mod support;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use support::{SHORT, is_too_short, with_a_window};
 use tempfile::TempDir;
 
-/// The program in a folder of its own, with a short run of a profile.
-fn run(dir: &TempDir, profile: &str, more: &[&str]) -> Command {
+/// The program in a folder of its own, with a run of a profile.
+fn run(dir: &TempDir, window: &str, profile: &str, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rtbench"));
     command.current_dir(dir.path()).stdin(Stdio::null()).env_remove("RUST_LOG");
     command.arg("run").arg(format!("{}/configs/{profile}.toml", env!("CARGO_MANIFEST_DIR")));
-    command.args(["--quiet", "--warmup", "0s", "--duration", "300ms"]).args(more);
+    command.args(["--quiet", "--warmup", "0s", "--duration", window]).args(more);
     command
 }
 
-/// Runs it well: what it said, and the file of events, if there is one.
-fn told(dir: &TempDir, mut command: Command) -> (String, Option<Vec<Value>>) {
-    let Output { status, stderr, .. } = command.output().unwrap();
-    let said = String::from_utf8(stderr).unwrap();
-    assert_eq!(status.code(), Some(0), "{said}");
-    let reports: Vec<PathBuf> =
-        fs::read_dir(dir.path().join("reports")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let [report] = reports.as_slice() else { panic!("expected one report: {reports:?}") };
-    let events = fs::read_to_string(report.join("log.jsonl")).ok();
-    let events = events.map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect());
-    (said, events)
+/// Runs what `change` makes of a run of a profile, well and long enough to complete something: what it printed and said,
+/// and the file of events, if there is one.
+fn told(profile: &str, more: &[&str], change: impl Fn(&mut Command)) -> Told {
+    with_a_window(SHORT, |window| {
+        let dir = TempDir::new().unwrap();
+        let mut command = run(&dir, window, profile, more);
+        change(&mut command);
+        let output = command.output().unwrap();
+        (!is_too_short(&output)).then(|| Told::of(&dir, output))
+    })
+}
+
+struct Told {
+    printed: String,
+    said: String,
+    events: Option<Vec<Value>>,
+}
+
+impl Told {
+    fn of(dir: &TempDir, Output { status, stdout, stderr }: Output) -> Self {
+        let (printed, said) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+        assert_eq!(status.code(), Some(0), "{said}");
+        let reports: Vec<PathBuf> =
+            fs::read_dir(dir.path().join("reports")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let [report] = reports.as_slice() else { panic!("expected one report: {reports:?}") };
+        let events = fs::read_to_string(report.join("log.jsonl")).ok();
+        let events =
+            events.map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect());
+        Self { printed, said, events }
+    }
 }
 
 fn of_process<'e>(events: &'e [Value], process: &'e str) -> impl Iterator<Item = &'e Value> {
@@ -36,19 +58,17 @@ fn of_process<'e>(events: &'e [Value], process: &'e str) -> impl Iterator<Item =
 
 #[test]
 fn without_being_asked_nothing_is_told() {
-    let dir = TempDir::new().unwrap();
-    let mut command = run(&dir, "server", &[]);
     // What an rtbench above this one asked its children for is not meant for ours.
-    command.env("RTBENCH_EVENTS", "trace");
-    let (said, events) = told(&dir, command);
+    let Told { said, events, .. } = told("server", &[], |command| {
+        command.env("RTBENCH_EVENTS", "trace");
+    });
     assert_eq!((said.as_str(), events), ("", None));
 }
 
 #[test]
 fn one_v_tells_each_phase_and_two_tell_what_the_child_does() {
     for (flag, details) in [("-v", false), ("-vv", true)] {
-        let dir = TempDir::new().unwrap();
-        let (said, events) = told(&dir, run(&dir, "server", &[flag]));
+        let Told { said, events, .. } = told("server", &[flag], |_| ());
         let events = events.unwrap();
         let phases = of_process(&events, "rtbench").filter(|event| event["message"] == "a phase begins");
         let phases: Vec<_> = phases.map(|event| event["fields"]["phase"].as_str().unwrap()).collect();
@@ -66,17 +86,22 @@ fn one_v_tells_each_phase_and_two_tell_what_the_child_does() {
 
 #[test]
 fn a_poll_that_is_stuck_is_told_with_its_task_and_where_it_was_spawned() {
-    let dir = TempDir::new().unwrap();
-    let mut command = run(
-        &dir,
-        "spawn_flood",
-        &["--set", "workload.spawn_flood.rate=3", "--set", "workload.spawn_flood.work=100ms"],
-    );
-    command.args(["--set", "runtime.metrics.stuck_poll_threshold=20ms"]);
-    command.env("RUST_LOG", "runtime::stuck_poll=warn");
-    let (said, events) = told(&dir, command);
-    let events = events.unwrap();
-    let stuck = of_process(&events, "spawn_flood").next().unwrap_or_else(|| panic!("{said}"));
+    let settings = [
+        "workload.spawn_flood.rate=3",
+        "workload.spawn_flood.work=100ms",
+        "runtime.metrics.stuck_poll_threshold=20ms",
+    ];
+    let settings = settings.map(|setting| ["--set", setting]).concat();
+    // The workers look at each other when the system lets them.
+    let (said, events, stuck) = with_a_window(3 * SHORT, |window| {
+        let dir = TempDir::new().unwrap();
+        let mut command = run(&dir, window, "spawn_flood", &settings);
+        let output = command.env("RUST_LOG", "runtime::stuck_poll=warn").output().unwrap();
+        let Told { said, events, .. } = (!is_too_short(&output)).then(|| Told::of(&dir, output))?;
+        let events = events?;
+        let stuck = of_process(&events, "spawn_flood").next()?.clone();
+        Some((said, events, stuck))
+    });
     assert_eq!((&stuck["level"], &stuck["target"]), (&"warn".into(), &"runtime::stuck_poll".into()));
     let fields = &stuck["fields"];
     assert!(fields["loc.file"].as_str().unwrap().ends_with("spawn_flood.rs"), "{stuck}");
@@ -89,9 +114,7 @@ fn a_poll_that_is_stuck_is_told_with_its_task_and_where_it_was_spawned() {
 #[cfg(feature = "tokio")]
 #[test]
 fn a_run_on_tokio_tells_the_same_way() {
-    let dir = TempDir::new().unwrap();
-    let (_, events) = told(&dir, run(&dir, "server", &["--engine", "tokio", "-vv"]));
-    let events = events.unwrap();
+    let events = told("server", &["--engine", "tokio", "-vv"], |_| ()).events.unwrap();
     let messages: Vec<_> =
         of_process(&events, "echo").map(|event| event["message"].as_str().unwrap()).collect();
     assert_eq!(messages, ["runtime built", "the runtime is shut down"]);
@@ -119,9 +142,7 @@ fn every_command_takes_the_flag_and_a_wrong_filter_is_refused() {
 
 #[test]
 fn what_diagnostics_cost_is_said_with_the_summary() {
-    let dir = TempDir::new().unwrap();
-    let output = run(&dir, "server", &["-vv"]).output().unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
+    let printed = told("server", &["-vv"], |_| ()).printed;
     let line =
         printed.lines().find(|line| line.starts_with("diagnostics: ")).unwrap_or_else(|| panic!("{printed}"));
     assert!(line.contains(" events of echo, ") && line.ends_with(" % of its CPU time"), "{line}");
@@ -131,10 +152,10 @@ fn what_diagnostics_cost_is_said_with_the_summary() {
 #[cfg(feature = "tracing")]
 #[test]
 fn each_task_is_a_span_of_the_runtimes_own() {
-    let dir = TempDir::new().unwrap();
-    let mut command = run(&dir, "server", &["--set", "workload.echo.rate=10"]);
-    command.env("RUST_LOG", "tokio::task=trace");
-    let events = told(&dir, command).1.unwrap();
+    let told = told("server", &["--set", "workload.echo.rate=10"], |command| {
+        command.env("RUST_LOG", "tokio::task=trace");
+    });
+    let events = told.events.unwrap();
     let spans: Vec<_> = of_process(&events, "echo").filter(|event| event["message"] == "begins").collect();
     assert!(spans.len() > 10, "{}", spans.len());
     for span in spans {

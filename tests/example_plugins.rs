@@ -3,28 +3,33 @@
 
 #[path = "plugins/build.rs"]
 mod build;
+mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
 
 use build::{Ran, package, report, rtbench, run, samples, skip};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use support::{free_port, measured, wait_until};
 use tempfile::TempDir;
 
-/// Runs one of an example's own profiles, shortened, on the library that was just built.
-fn run_profile(dir: &TempDir, package_name: &str, profile: &str) -> Value {
-    let plugin = package(package_name);
+/// Runs one of an example's own profiles, shortened, on the library that was built with the tests.
+fn run_profile(package_name: &str, profile: &str) -> Value {
     let profile = format!("{}/workloads/plugins/{package_name}/{profile}", env!("CARGO_MANIFEST_DIR"));
-    let mut command = rtbench(dir);
-    command.args(["run", &profile, "--quiet", "--warmup", "100ms", "--duration", "500ms", "--plugin"]);
-    let ran = Ran::from(command.arg(&plugin).args(["--set", "report.interval=100ms"]).output().unwrap());
+    let (dir, output) = measured(|dir, window| {
+        let mut command = rtbench(dir);
+        command.args(["run", &profile, "--quiet", "--warmup", "100ms", "--duration", window, "--plugin"]);
+        command.arg(package(package_name)).args(["--set", "report.interval=100ms"]);
+        command
+    });
+    let ran = Ran::from(output);
     assert_eq!(ran.code, Some(0), "{}", ran.said);
-    let report = report(dir).unwrap();
+    let report = report(&dir).unwrap();
     assert_eq!(report["status"], "complete");
     assert!(samples(&report) > 0);
     assert_eq!(report["workloads"][0]["counts"]["failed"], 0);
@@ -38,8 +43,7 @@ fn streams(report: &Value) -> Vec<&str> {
 
 #[test]
 fn kv_runs_on_the_runtime_that_its_package_chose() {
-    let dir = TempDir::new().unwrap();
-    let report = run_profile(&dir, "kv", "kv.toml");
+    let report = run_profile("kv", "kv.toml");
     assert_eq!(streams(&report), ["latency", "service", "lag", "get", "set"]);
     assert_eq!(report["workloads"][0]["engine"]["name"], "runtime");
 }
@@ -63,18 +67,25 @@ fn redis_cli_and_redis_benchmark_talk_to_kv() {
         return skip("redis-cli and redis-benchmark on kv_server", "they are not there: install redis-tools");
     }
     let dir = TempDir::new().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let profile =
         format!("duration = \"1h\"\nwarmup = \"0s\"\n[[workload]]\nkind = \"kv_server\"\nport = {port}\n");
     fs::write(dir.path().join("p.toml"), profile).unwrap();
     let mut command = rtbench(&dir);
     command.args(["run", "p.toml", "--plugin"]).arg(package("kv"));
     let mut server = Server(command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
-    // Before its window the server answers, and records nothing. The rest of the pipe is read to keep it from filling.
-    let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines();
-    let measuring = lines.by_ref().map_while(Result::ok).any(|line| line.starts_with("kv_server: measuring"));
-    assert!(measuring, "the server does not run");
-    let rest = thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
+    let lines = BufReader::new(server.0.stderr.take().unwrap()).lines();
+    let (said, heard) = channel();
+    let rest = thread::spawn(move || {
+        let tell = |line: String| {
+            // The rest of the pipe is read to keep it from filling, also when nobody waits for a line any more.
+            let _ = said.send(line.clone());
+            line
+        };
+        lines.map_while(Result::ok).map(tell).collect::<Vec<_>>().join("\n")
+    });
+    let is_measuring = |line: &String| line.starts_with("kv_server: measuring");
+    assert!(heard.iter().any(|line| is_measuring(&line)), "the server does not run");
     let tool = |name: &str, args: &[&str]| {
         let output =
             Command::new(name).args(["-h", "127.0.0.1", "-p", &port.to_string()]).args(args).output();
@@ -82,6 +93,11 @@ fn redis_cli_and_redis_benchmark_talk_to_kv() {
         assert_eq!(ran.code, Some(0), "{name} {args:?}: {}{}", ran.printed, ran.said);
         ran.printed
     };
+    // The server answers a moment before it begins to record; it does once a line has a percentile.
+    wait_until("the server records nothing", || {
+        tool("redis-cli", &["ping"]);
+        heard.try_iter().any(|line| is_measuring(&line) && line.contains(" p99 "))
+    });
     assert_eq!(tool("redis-cli", &["set", "greeting", "hello"]).trim(), "OK");
     assert_eq!(tool("redis-cli", &["get", "greeting"]).trim(), "hello");
     assert_eq!(tool("redis-cli", &["incrby", "n", "41"]).trim(), "41");
@@ -96,15 +112,14 @@ fn redis_cli_and_redis_benchmark_talk_to_kv() {
     assert_eq!(server.0.wait().unwrap().code(), Some(130), "{}", rest.join().unwrap());
     let counts = &report(&dir).unwrap()["workloads"][0]["counts"];
     let completed = counts["completed"].as_u64().unwrap();
-    // Each of the six has 2000 commands, and redis-cli had three.
+    // Each of the six has 2000 commands, and redis-cli had three after the server had begun to record.
     assert!(completed >= 12_003, "{counts}");
     assert_eq!(counts["failed"], 0);
 }
 
 #[test]
 fn axum_hello_runs_on_tokio() {
-    let dir = TempDir::new().unwrap();
-    let report = run_profile(&dir, "axum-hello", "hello.toml");
+    let report = run_profile("axum-hello", "hello.toml");
     assert_eq!(report["workloads"][0]["engine"]["name"], "tokio");
 }
 

@@ -1,6 +1,8 @@
 //! What the program writes to a real terminal: a bar where escapes are obeyed, plain lines where they are not.
 #![forbid(unsafe_code)]
 
+mod support;
+
 use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -8,10 +10,22 @@ use std::thread;
 
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+use support::{SHORT, says_too_short, with_a_window};
 use tempfile::TempDir;
 
-/// Runs the server's profile for a moment with both outputs on a terminal of 80 columns, and gives what came there.
+/// Runs the server's profile with both outputs on a terminal of 80 columns, and gives what came there.
 fn on_a_terminal(environment: &[(&str, &str)], args: &[&str]) -> String {
+    with_a_window(SHORT, |window| {
+        let (code, text) = on_a_terminal_for(window, environment, args);
+        (!says_too_short(&text)).then(|| {
+            assert_eq!(code, Some(0), "{text:?}");
+            text
+        })
+    })
+}
+
+/// The same with a window of this length: the exit code, and what came to the terminal.
+fn on_a_terminal_for(window: &str, environment: &[(&str, &str)], args: &[&str]) -> (Option<i32>, String) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
     let keeper = openpt(flags).unwrap();
     grantpt(&keeper).unwrap();
@@ -22,7 +36,7 @@ fn on_a_terminal(environment: &[(&str, &str)], args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rtbench"));
     command.current_dir(dir.path()).stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("RUST_LOG");
     command.args(["run", concat!(env!("CARGO_MANIFEST_DIR"), "/configs/server.toml")]);
-    command.args(["--warmup", "0s", "--duration", "500ms"]).args(args).envs(environment.iter().copied());
+    command.args(["--warmup", "0s", "--duration", window]).args(args).envs(environment.iter().copied());
     command.stdout(terminal.try_clone().unwrap()).stderr(terminal);
     let mut child = command.spawn().unwrap();
     // The last holders of the terminal's end are the command and the child then.
@@ -36,8 +50,7 @@ fn on_a_terminal(environment: &[(&str, &str)], args: &[&str]) -> String {
         }
         String::from_utf8_lossy(&all).into_owned()
     });
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    reader.join().unwrap()
+    (child.wait().unwrap().code(), reader.join().unwrap())
 }
 
 /// The codes of colours and weights.
