@@ -34,25 +34,29 @@ pub(crate) struct Change {
 
 /// The changes of `values`, in order.
 pub(crate) fn points(values: &[f64]) -> Vec<Change> {
-    let sums = Sums::of(values);
-    let enough = ALPHA / values.len().max(1) as f64;
+    search(&Sums::of(values))
+}
+
+fn search(sums: &Sums) -> Vec<Change> {
+    let length = sums.len();
+    let enough = ALPHA / length.max(1) as f64;
     let mut found = Vec::new();
-    sums.split(0..values.len(), enough, &mut found);
-    for window in WINDOWS.into_iter().filter(|window| *window < values.len()) {
-        let starts = (0..values.len()).step_by(window / 2);
-        starts.for_each(|from| sums.split(from..(from + window).min(values.len()), enough, &mut found));
+    sums.split(0..length, enough, &mut found);
+    for window in WINDOWS.into_iter().filter(|window| *window < length) {
+        let starts = (0..length).step_by(window / 2);
+        starts.for_each(|from| sums.split(from..(from + window).min(length), enough, &mut found));
     }
     found.sort_unstable();
     found.dedup();
-    prune(&sums, &mut found, enough);
+    prune(sums, &mut found, enough);
     // With their final neighbours, the places may lie better a little aside.
     for nth in 0..found.len() {
-        let around = around(&sums, &found, nth);
+        let around = around(sums, &found, nth);
         found[nth] = sums.best(around).unwrap_or(found[nth]);
     }
-    prune(&sums, &mut found, enough);
+    prune(sums, &mut found, enough);
     let change = |nth| {
-        let (around, at) = (around(&sums, &found, nth), found[nth]);
+        let (around, at) = (around(sums, &found, nth), found[nth]);
         let (before, after) = (sums.mean(around.start..at), sums.mean(at..around.end));
         Change { at, before, after, p: sums.test(around, at) }
     };
@@ -92,6 +96,9 @@ struct Sums {
     squares: Vec<f64>,
     /// The level around which they are taken, so that no digits are lost.
     level: f64,
+    /// How many sums of stretches were asked for: the steps that everything here is made of.
+    #[cfg(test)]
+    steps: std::cell::Cell<u64>,
 }
 
 impl Sums {
@@ -105,7 +112,13 @@ impl Sums {
             });
             std::iter::once(0.0).chain(next).collect()
         };
-        Self { values: running(|value| value), squares: running(|value| value * value), level }
+        Self {
+            values: running(|value| value),
+            squares: running(|value| value * value),
+            level,
+            #[cfg(test)]
+            steps: std::cell::Cell::new(0),
+        }
     }
 
     fn len(&self) -> usize {
@@ -113,6 +126,8 @@ impl Sums {
     }
 
     fn sum(&self, of: &Range<usize>) -> f64 {
+        #[cfg(test)]
+        self.steps.set(self.steps.get() + 1);
         self.values[of.end] - self.values[of.start]
     }
 
@@ -254,11 +269,15 @@ mod tests {
 
     #[test]
     fn twice_the_length_is_not_four_times_the_work() {
-        // Counted and not timed: how many changes a long series with many steps has, and that it ends at all. A search
-        // that takes the square of 200,000 steps would not.
-        let levels: Vec<_> = (0..2000).map(|nth| (100, if nth % 2 == 0 { 100.0 } else { 120.0 })).collect();
-        let steps = points(&series(&mut Rng::with_seed(7), &levels));
-        assert_eq!(steps.len(), 1999);
+        // Counted and not timed. The depth of the search grows with the logarithm of the number of steps.
+        let steps = |stretches: usize| {
+            let levels: Vec<_> = (0..stretches).map(|nth| (20, [100.0, 140.0][nth % 2])).collect();
+            let sums = Sums::of(&series(&mut Rng::with_seed(7), &levels));
+            assert_eq!(search(&sums).len(), stretches - 1);
+            sums.steps.get()
+        };
+        let (once, twice) = (steps(100), steps(200));
+        assert!(twice < 3 * once, "{once} steps for a length, and {twice} for twice of it");
     }
 
     #[test]
