@@ -27,6 +27,7 @@ over_flavours!(
     a_blocked_worker_keeps_no_dump,
     a_runtime_that_has_ended_has_no_tasks,
     a_task_that_ends_at_the_wake_up_needs_no_answer,
+    a_task_that_ends_in_the_poll_in_which_it_is_asked_needs_no_answer,
     no_wake_up_is_lost_to_dumps,
     a_dump_that_is_dropped_leaves_nothing_behind,
     several_dumps_at_once_are_all_answered,
@@ -298,6 +299,22 @@ fn a_task_that_ends_at_the_wake_up_needs_no_answer(new: fn() -> Rt) {
     let Poll::Ready(dump) = after_the_end else { panic!("the dump waits for a task that has ended") };
     assert_eq!(find(&dump, id).state(), TaskState::Idle, "as it was seen");
     assert_eq!(polls.load(SeqCst), 2, "one more poll, no more and no less");
+}
+
+fn a_task_that_ends_in_the_poll_in_which_it_is_asked_needs_no_answer(new: fn() -> Rt) {
+    let rt = new();
+    let handle = rt.handle().clone();
+    let (send, sent) = mpsc::channel();
+    let task = rt.spawn(async move {
+        let mut dump = Box::pin(async move { handle.dump().await });
+        // It names this task, whose poll has begun before, and is its last.
+        assert!(dump.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        send.send(dump).ok().unwrap();
+    });
+    rt.block_on(task).unwrap();
+    let mut dump = sent.recv().unwrap();
+    let after_the_end = dump.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(after_the_end.is_ready(), "the dump waits for a task that has ended");
 }
 
 fn no_wake_up_is_lost_to_dumps(new: fn() -> Rt) {

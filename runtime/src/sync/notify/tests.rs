@@ -212,15 +212,21 @@ fn a_spent_budget_costs_no_notification() {
 
 #[test]
 fn enabling_joins_the_queue_and_a_later_poll_brings_the_waker() {
-    let notify = Notify::new();
-    let mut future = pin!(notify.notified());
-    assert!(!future.as_mut().enable());
-    assert!(!future.as_mut().enable());
-    let mut task = Task::pending(future.as_mut());
-    notify.notify_one();
-    assert_eq!(task.wakes(), 1);
-    task.ready();
-    assert!(future.enable());
+    macro_rules! enables {
+        ($notify:expr, $future:expr) => {
+            let mut future = pin!($future);
+            assert!(!future.as_mut().enable());
+            assert!(!future.as_mut().enable());
+            let mut task = Task::pending(future.as_mut());
+            $notify.notify_one();
+            assert_eq!(task.wakes(), 1);
+            task.ready();
+            assert!(future.enable());
+        };
+    }
+    let notify = Arc::new(Notify::new());
+    enables!(notify, notify.notified());
+    enables!(notify, notify.clone().notified_owned());
 }
 
 #[test]
