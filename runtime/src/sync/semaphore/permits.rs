@@ -19,7 +19,7 @@
 //! Next file to read: `../mutex/mod.rs`.
 #![forbid(unsafe_code)]
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -137,13 +137,40 @@ impl Permits {
     }
 
     /// Takes permits, and waits for them in turn.
-    #[track_caller]
-    pub(in crate::sync) fn acquire(&self, wanted: usize) -> Acquiring<'_> {
+    #[inline]
+    pub(in crate::sync) async fn acquire(&self, wanted: usize) -> Result<(), AcquireError> {
         assert!(
             wanted <= Self::MAX,
             "a semaphore may not have more than MAX_PERMITS permits ({}), and {wanted} were asked for",
             Self::MAX
         );
+        // Where the permits are there, as they mostly are, no waiter is made.
+        match poll_fn(|cx| Poll::Ready(self.acquire_now(wanted, cx))).await {
+            Some(result) => result,
+            None => self.wait_for(wanted).await,
+        }
+    }
+
+    /// Takes permits if there are that many now and there is budget for it. `None`: to be waited for.
+    #[inline]
+    fn acquire_now(&self, wanted: usize, cx: &mut Context<'_>) -> Option<Result<(), AcquireError>> {
+        if !coop::has_budget_remaining() {
+            return None;
+        }
+        match self.try_acquire(wanted) {
+            Ok(()) => {
+                // It is ready: there is budget.
+                if let Poll::Ready(unit) = coop::poll_proceed(cx) {
+                    unit.made_progress();
+                }
+                Some(Ok(()))
+            }
+            Err(TryAcquireError::Closed) => Some(Err(AcquireError(()))),
+            Err(TryAcquireError::NoPermits) => None,
+        }
+    }
+
+    fn wait_for(&self, wanted: usize) -> Acquiring<'_> {
         let need = Need { wanted, missing: wanted };
         Acquiring { permits: self, wanted, stage: Stage::New, waiter: Waiter::new(&self.queue, need) }
     }
@@ -261,7 +288,7 @@ enum Stage {
 
 pin_project! {
     /// Permits that are being waited for. What it has got of them is given back when it is dropped before it is done.
-    pub(in crate::sync) struct Acquiring<'a> {
+    struct Acquiring<'a> {
         permits: &'a Permits,
         wanted: usize,
         stage: Stage,
@@ -281,23 +308,7 @@ pin_project! {
 }
 
 impl Acquiring<'_> {
-    /// Takes the permits if there are enough now. `None`: it is not done, and does not wait.
-    fn poll_now(self: Pin<&mut Self>) -> Option<Result<(), AcquireError>> {
-        let this = self.project();
-        match this.permits.try_acquire(*this.wanted) {
-            Ok(()) => {
-                *this.stage = Stage::Granted;
-                Some(Ok(()))
-            }
-            Err(TryAcquireError::Closed) => {
-                *this.stage = Stage::Done;
-                Some(Err(AcquireError(())))
-            }
-            Err(TryAcquireError::NoPermits) => None,
-        }
-    }
-
-    /// Waits in the queue.
+    /// Takes the permits, or waits in the queue.
     fn poll_queue(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
         let mut this = self.project();
         let (permits, wanted) = (*this.permits, *this.wanted);
@@ -363,11 +374,7 @@ impl Future for Acquiring<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match self.stage {
-            Stage::New => match self.as_mut().poll_now() {
-                Some(result) => result,
-                None => ready!(self.as_mut().poll_queue(cx)),
-            },
-            Stage::Queued => ready!(self.as_mut().poll_queue(cx)),
+            Stage::New | Stage::Queued => ready!(self.as_mut().poll_queue(cx)),
             Stage::Granted if !self.permits.is_closed() => Ok(()),
             Stage::Granted => {
                 let this = self.as_mut().project();

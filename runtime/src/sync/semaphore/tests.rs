@@ -218,6 +218,16 @@ fn a_permit_that_was_granted_before_closing_and_not_taken_is_refused() {
 }
 
 #[test]
+fn each_acquisition_spends_a_unit_of_budget() {
+    let semaphore = Semaphore::new(1);
+    let acquired = crate::base::coop::budget(|| {
+        (0..1000).take_while(|_| try_once(semaphore.acquire()).is_some_and(|permit| permit.is_ok())).count()
+    });
+    assert_eq!(acquired, 128);
+    assert_eq!(semaphore.available_permits(), 1, "it had the permit, and gave it back");
+}
+
+#[test]
 fn a_spent_budget_costs_no_turn() {
     let semaphore = Semaphore::new(1);
     let mut first = Task::new(semaphore.acquire());
