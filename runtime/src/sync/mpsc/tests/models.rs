@@ -143,8 +143,9 @@ fn loom_a_closed_channel_waits_for_permits() {
     for used in [false, true] {
         model_within(2, move || {
             let (sender, mut receiver) = channel(2);
+            // The sender stays, so that nothing but the permits wakes the receiver.
             let first = sender.clone().try_reserve_owned().unwrap();
-            let second = sender.try_reserve_owned().unwrap();
+            let second = sender.clone().try_reserve_owned().unwrap();
             let others = [first, second].map(|permit| {
                 thread::spawn(move || {
                     if used {
@@ -161,6 +162,7 @@ fn loom_a_closed_channel_waits_for_permits() {
             for other in others {
                 other.join().unwrap();
             }
+            drop(sender);
         });
     }
 }
