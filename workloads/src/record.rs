@@ -145,6 +145,23 @@ struct Shared {
     shards: Box<[CachePadded<Mutex<Shard>>]>,
 }
 
+/// The memory of a recorder. To make it takes milliseconds, which no window should wait for.
+pub(crate) struct Shards(Box<[CachePadded<Mutex<Shard>>]>);
+
+impl Shards {
+    pub(crate) fn new(streams: usize) -> Self {
+        let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let banks = || [Records::new(streams), Records::new(streams)];
+        let shard = || CachePadded::new(Mutex::new(Shard { banks: banks(), completed: 0 }));
+        Self((0..(2 * threads + 2).next_power_of_two()).map(|_| shard()).collect())
+    }
+
+    /// The recorder that has this memory.
+    pub(crate) fn record(self, window: Window) -> Recorder {
+        Recorder(Arc::new(Shared { window, shards: self.0 }))
+    }
+}
+
 /// Where measurements go. Clones are the same recorder.
 #[derive(Clone, Debug)]
 pub struct Recorder(Arc<Shared>);
@@ -152,11 +169,7 @@ pub struct Recorder(Arc<Shared>);
 impl Recorder {
     /// A recorder for so many streams, which sorts its records by `window`.
     pub fn new(window: Window, streams: usize) -> Self {
-        let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let banks = || [Records::new(streams), Records::new(streams)];
-        let shard = || CachePadded::new(Mutex::new(Shard { banks: banks(), completed: 0 }));
-        let shards = (0..(2 * threads + 2).next_power_of_two()).map(|_| shard()).collect();
-        Self(Arc::new(Shared { window, shards }))
+        Shards::new(streams).record(window)
     }
 
     /// Opens the calling thread's shard for a record or a batch of them. Hold it for as long as that takes, and

@@ -29,7 +29,7 @@ use serde_json::Value;
 use crate::engine::{self, Engine};
 use crate::events::Gathered;
 use crate::params::{Params, nearest};
-use crate::record::{MAX_OWN_COUNTERS, Recorder};
+use crate::record::{MAX_OWN_COUNTERS, Shards};
 use crate::registry;
 use crate::window::Window;
 use crate::wire::{self, Done, Failure, Frame, Hello, PROTOCOL, Phase, Plan, Stream};
@@ -301,8 +301,10 @@ fn start_workload(
 ) -> io::Result<JoinHandle<()>> {
     let body = move || {
         let result = within("setup", || workload.setup(&site)).and_then(|mut load| {
+            // Before the clock runs, for it takes longer than the lead.
+            let shards = Shards::new(streams);
             let window = Window::new(Instant::now() + LEAD, warmup_ns, duration_ns);
-            let run = Run { recorder: Recorder::new(window.clone(), streams), window };
+            let run = Run { recorder: shards.record(window.clone()), window };
             // The collector is gone only when the child is on its way out.
             let _ = events.send(Event::Started(run.clone()));
             let result = within("run", || load.run(&run));
