@@ -208,12 +208,16 @@ impl Drop for Tracked {
 
 /// The text of a panic.
 pub(crate) fn panic_text(f: impl FnOnce()) -> String {
-    let payload =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).expect_err("should have panicked");
-    match payload.downcast::<String>() {
+    panic_text_if_any(f).expect("should have panicked")
+}
+
+/// The text of a panic. Nothing: it returned.
+pub(crate) fn panic_text_if_any(f: impl FnOnce()) -> Option<String> {
+    let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).err()?;
+    Some(match payload.downcast::<String>() {
         Ok(text) => *text,
         Err(payload) => payload.downcast_ref::<&str>().map_or_else(String::new, |&text| text.to_owned()),
-    }
+    })
 }
 
 /// Calls a closure when it goes.
